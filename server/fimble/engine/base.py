@@ -1,0 +1,113 @@
+"""The engine as the rest of the house sees it: one interface, a real and a scripted one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from fimble.engine.messages import ModelInfo, Piece, Priority, Profile, Prompt, State, Stats
+from fimble.errors import FimbleError
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one request cost, in tokens and milliseconds.
+
+    ``model_ms`` is time inside the worker after the queue: everything else is ours to answer for.
+    """
+
+    prompt_tokens: int = 0
+    reused: int = 0
+    evaluated: int = 0
+    generated: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    queue_ms: float = 0.0
+    prefill_ms: float = 0.0
+    model_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """A frozen look at the engine: what `fimble/status` shows.
+
+    ``progress`` is the load's fraction while loading; ``error`` is set when DOWN or FAILED.
+    """
+
+    state: State
+    progress: float = 0.0
+    stage: str = ""
+    info: ModelInfo | None = None
+    profile: Profile | None = None
+    error: FimbleError | None = None
+    restarts: int = 0
+
+
+class Generation(Protocol):
+    """One request under way. Leaving the ``async with`` block stops it in the worker.
+
+    Iterating yields `Piece`s until the model stops; `EngineError`s are raised from the
+    iteration. ``trace`` is true at any time.
+    """
+
+    @property
+    def trace(self) -> Trace: ...
+
+    @property
+    def reason(self) -> str:
+        """``stop``, ``length``, ``cancelled``, or ``""`` while it runs."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[Piece]: ...
+
+
+class Engine(Protocol):
+    """Answers prompts. Lives on the loop thread; nothing here blocks."""
+
+    @property
+    def status(self) -> EngineStatus: ...
+
+    def on_status(self, listener: Callable[[EngineStatus], None]) -> None:
+        """Call ``listener`` on the loop thread at each change of the status."""
+        ...
+
+    def start(self) -> None:
+        """Begin loading in the background; returns at once. Needs a running loop."""
+        ...
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
+    ) -> Generation:
+        """Begin a request.
+
+        Raises `EngineLoading`, `EngineDown`, `EngineClosed` or the `ModelError` that stopped the
+        load, at once, when there is nobody to ask.
+        """
+        ...
+
+    async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
+        """Read the prompt into the KV cache; gives way to everything more urgent."""
+        ...
+
+    async def flush(self) -> None:
+        """Return when no work is queued or running: a test aid."""
+        ...
+
+    async def stats(self) -> Stats:
+        """Memory and KV figures of the worker."""
+        ...
+
+    async def close(self) -> None:
+        """Abandon all work and end the worker; safe to call twice."""
+        ...

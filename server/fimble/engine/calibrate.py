@@ -1,0 +1,148 @@
+"""How to run this model on this machine: measured in a few seconds at the first load, then kept.
+
+Threads and flash attention are chosen by timing what a key press does (one-token decodes) and
+what opening a file does (a prefill); the context size by the memory that is free. Everything can
+be fixed in the settings.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+from fimble.engine.llama import Context, Model
+from fimble.engine.messages import Overrides, Profile
+
+DEFAULT_N_CTX: Final = 8192
+"""Room for a trunk and several files of 1,500 tokens; more makes attention scan more cells."""
+MIN_N_CTX: Final = 2048
+KV_MEMORY_SHARE: Final = 0.25
+"""The KV cache takes at most this part of the memory that is free."""
+TRIAL_N_CTX: Final = 512
+TRIAL_TOKENS: Final = 64
+DECODES: Final = 6
+ROUNDS: Final = 2
+FLASH_ATTENTION_BONUS: Final = 1.1
+"""Without flash attention must be this much faster to win: with it KV blobs are contiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Tokens per second."""
+
+    prefill: float
+    decode: float
+
+    @property
+    def key_press_s(self) -> float:
+        """Seconds that a typical answer takes: two tokens read, twelve written."""
+        return 2 / self.prefill + 12 / self.decode
+
+
+def choose_profile(
+    model: Model,
+    overrides: Overrides,
+    known: Profile | None,
+    *,
+    n_gpu_layers: int,
+    report: Callable[[], None],
+) -> Profile:
+    """The profile to run with; ``known`` is an earlier measurement on this machine."""
+    n_ctx = overrides.n_ctx or _context_size(model)
+    if known is None or known.n_gpu_layers != n_gpu_layers:
+        report()
+        known = _measure(model, n_gpu_layers=n_gpu_layers, n_ctx=n_ctx)
+    fixed = overrides.flash_attention
+    return Profile(
+        n_gpu_layers=n_gpu_layers,
+        n_threads=overrides.n_threads or known.n_threads,
+        n_threads_batch=overrides.n_threads or known.n_threads_batch,
+        n_ctx=n_ctx,
+        flash_attention=known.flash_attention if fixed is None else fixed,
+        prefill_rate=known.prefill_rate,
+        decode_rate=known.decode_rate,
+    )
+
+
+def open_context(model: Model, profile: Profile, *, n_seq_max: int) -> Context:
+    """The working context for a profile."""
+    return Context(
+        model,
+        n_ctx=profile.n_ctx,
+        n_threads=profile.n_threads,
+        n_threads_batch=profile.n_threads_batch,
+        flash_attention=profile.flash_attention,
+        n_seq_max=n_seq_max,
+    )
+
+
+def _measure(model: Model, *, n_gpu_layers: int, n_ctx: int) -> Profile:
+    """Choose the threads with flash attention on, then try without it."""
+    rates, threads = max(
+        _try(model, _thread_candidates(), flash_attention=True),
+        key=lambda trial: -trial[0].key_press_s,
+    )
+    ((plain, _),) = _try(model, [threads], flash_attention=False)
+    flash_attention = rates.key_press_s < plain.key_press_s * FLASH_ATTENTION_BONUS
+    if not flash_attention:
+        rates = plain
+    return Profile(
+        n_gpu_layers=n_gpu_layers,
+        n_threads=threads,
+        n_threads_batch=threads,
+        n_ctx=n_ctx,
+        flash_attention=flash_attention,
+        prefill_rate=round(rates.prefill, 1),
+        decode_rate=round(rates.decode, 1),
+    )
+
+
+def _try(model: Model, candidates: list[int], *, flash_attention: bool) -> list[tuple[Rates, int]]:
+    """The rates for each thread count, on a small context of its own."""
+    context = Context(
+        model, n_ctx=TRIAL_N_CTX, n_threads=1, n_threads_batch=1, flash_attention=flash_attention
+    )
+    try:
+        trials = []
+        for threads in candidates:
+            context.set_threads(threads, threads)
+            trials.append((_rates(context), threads))
+        return trials
+    finally:
+        context.close()
+
+
+def _rates(context: Context) -> Rates:
+    """The better of a few rounds; the first also warms caches and graphs."""
+    tokens = [1 + index for index in range(TRIAL_TOKENS)]
+    prefill = decode = 0.0
+    for _ in range(ROUNDS):
+        context.remove(0, 0)
+        started = time.perf_counter()
+        context.decode(tokens, seq=0, position=0, outputs=1)
+        prefill = max(prefill, TRIAL_TOKENS / (time.perf_counter() - started))
+        started = time.perf_counter()
+        for index in range(DECODES):
+            context.decode(tokens[:1], seq=0, position=TRIAL_TOKENS + index, outputs=1)
+            context.logits()
+        decode = max(decode, DECODES / (time.perf_counter() - started))
+    return Rates(prefill, decode)
+
+
+def _thread_candidates() -> list[int]:
+    """Half and all of the physical cores, and all the logical ones."""
+    physical = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    logical = psutil.cpu_count() or physical
+    return sorted({max(1, physical // 2), physical, min(logical, 2 * physical)})
+
+
+def _context_size(model: Model) -> int:
+    """As many tokens as fit a share of the free memory, up to the default."""
+    room = int(psutil.virtual_memory().available * KV_MEMORY_SHARE)
+    fitting = room // model.kv_bytes_per_token()
+    wanted = min(DEFAULT_N_CTX, max(MIN_N_CTX, fitting))
+    return max(256, wanted // 256 * 256)

@@ -1,0 +1,383 @@
+"""The server's end of the pipe: starts the worker, restarts it, and never waits for it.
+
+All state lives on the event loop. A crash fails the requests under way with `EngineDown`, is told
+once through `on_status`, and the worker comes back after a growing pause; a load that fails for
+a reason that will not go away (a bad model) is final until somebody makes a new engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from fimble.engine.base import EngineStatus, Trace
+from fimble.engine.messages import (
+    HEADER_BYTES,
+    Cancel,
+    Failed,
+    Finished,
+    Flush,
+    Generate,
+    Load,
+    Loading,
+    Message,
+    Overrides,
+    Piece,
+    Priority,
+    Profile,
+    Prompt,
+    QueryStats,
+    Ready,
+    Started,
+    State,
+    Stats,
+    ToServer,
+    ToWorker,
+    decode,
+    encode,
+)
+from fimble.errors import (
+    EngineClosed,
+    EngineDown,
+    EngineError,
+    EngineLoading,
+    FimbleError,
+    from_name,
+)
+
+log = logging.getLogger(__name__)
+
+WORKER_COMMAND: Final = (sys.executable, "-m", "fimble.engine.worker")
+BACKOFF_S: Final = (0.2, 1.0, 3.0, 10.0, 30.0)
+"""Pauses before restarts; the last one repeats."""
+STABLE_S: Final = 60.0
+"""A worker that lived this long after loading starts over with the first pause."""
+HANG_S: Final = 120.0
+"""A key press that gets no word for this long means the worker hangs; the slowest supported
+machine reads a full context in less."""
+CLOSE_S: Final = 2.0
+"""How long the worker may take to leave after its stdin closed."""
+MAX_LOAD_CRASHES: Final = 3
+"""Crashes in a row before ever being ready: then the model or the build is bad, not the luck."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Which model to run and how.
+
+    ``load_profile`` and ``save_profile`` keep the calibration between runs; the engine itself
+    knows no directories.
+    """
+
+    model: Path
+    overrides: Overrides = field(default_factory=Overrides)
+    load_profile: Callable[[], Profile | None] = lambda: None
+    save_profile: Callable[[Profile], None] = lambda _profile: None
+    command: Sequence[str] = WORKER_COMMAND
+    backoff_s: Sequence[float] = BACKOFF_S
+
+
+class WorkerEngine:
+    """The real engine: `Engine` over a child process."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._status = EngineStatus(State.STOPPED)
+        self._listeners: list[Callable[[EngineStatus], None]] = []
+        self._inboxes: dict[int, asyncio.Queue[ToServer | EngineError]] = {}
+        self._process: asyncio.subprocess.Process | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._last_id = 0
+        self._closed = False
+
+    @property
+    def status(self) -> EngineStatus:
+        return self._status
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, for tests that kill it."""
+        return self._process.pid if self._process else None
+
+    def on_status(self, listener: Callable[[EngineStatus], None]) -> None:
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        if self._supervisor is None:
+            self._set_status(state=State.LOADING)
+            self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
+    ) -> WorkerGeneration:
+        self._check_ready()
+        identifier, inbox = self._open_inbox()
+        self._send(Generate(identifier, prompt, max_tokens, priority))
+        return WorkerGeneration(self, identifier, inbox)
+
+    async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
+        async with self.generate(prompt, max_tokens=0, priority=priority) as generation:
+            async for _ in generation:
+                pass
+
+    async def flush(self) -> None:
+        self._check_ready()
+        await self._ask(Flush)
+
+    async def stats(self) -> Stats:
+        self._check_ready()
+        answer = await self._ask(QueryStats)
+        assert isinstance(answer, Stats), "the worker answers QueryStats with Stats"
+        return answer
+
+    async def close(self) -> None:
+        self._closed = True
+        self._fail_all(EngineClosed("The server is shutting down."))
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+            self._supervisor = None
+        await self._end_process()
+        self._set_status(state=State.STOPPED)
+
+    # --- requests -------------------------------------------------------------------------
+
+    def _check_ready(self) -> None:
+        status = self._status
+        match status.state:
+            case State.READY:
+                return
+            case State.LOADING:
+                raise EngineLoading("The model is still loading.")
+            case State.STOPPED:
+                raise EngineClosed("The engine is not running.")
+            case State.DOWN | State.FAILED:
+                raise status.error or EngineDown("The model worker is not running.")
+
+    def _open_inbox(self) -> tuple[int, asyncio.Queue[ToServer | EngineError]]:
+        self._last_id += 1
+        inbox: asyncio.Queue[ToServer | EngineError] = asyncio.Queue()
+        self._inboxes[self._last_id] = inbox
+        return self._last_id, inbox
+
+    async def _ask(self, kind: type[Flush | QueryStats]) -> ToServer:
+        """Send a message that is answered by exactly one."""
+        identifier, inbox = self._open_inbox()
+        self._send(kind(identifier))
+        try:
+            answer = await inbox.get()
+        finally:
+            self.forget(identifier)
+        if isinstance(answer, EngineError):
+            raise answer
+        return answer
+
+    def forget(self, identifier: int, *, cancel: bool = False) -> None:
+        """Drop a request; with ``cancel`` the worker is told to stop working on it."""
+        if self._inboxes.pop(identifier, None) is not None and cancel:
+            self._send(Cancel(identifier))
+
+    def kill(self) -> None:
+        """End a worker that hangs; the supervisor starts another."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+
+    def _send(self, message: ToWorker) -> None:
+        process = self._process
+        if process is None or process.stdin is None or process.stdin.is_closing():
+            return  # it just died: the supervisor fails every open request
+        process.stdin.write(encode(message))
+
+    # --- the worker's life ----------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        """Run workers until closed or until a failure that a restart cannot mend."""
+        crashes = 0
+        while True:
+            ready_at = await self._run_worker()
+            if self._status.state is State.FAILED:
+                return
+            lived = time.monotonic() - ready_at if ready_at else 0.0
+            crashes = 1 if lived > STABLE_S else crashes + 1
+            if not ready_at and crashes >= MAX_LOAD_CRASHES:
+                self._fail(
+                    EngineDown(
+                        "The model worker crashes while it loads the model.",
+                        "Run `fimble doctor`, or choose another model.",
+                    )
+                )
+                return
+            pause = self._config.backoff_s[min(crashes, len(self._config.backoff_s)) - 1]
+            self._crashed(pause)
+            await asyncio.sleep(pause)
+            self._set_status(state=State.LOADING, restarts=self._status.restarts + 1)
+
+    async def _run_worker(self) -> float | None:
+        """Run one worker to its end; the monotonic time at which it was ready, if it was."""
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._config.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            self._fail(EngineDown(f"The model worker cannot be started: {error}."))
+            return None
+        config = self._config
+        self._send(Load(str(config.model), config.overrides, config.load_profile()))
+        stdout = self._process.stdout
+        assert stdout is not None, "stdout is a pipe"
+        ready_at = None
+        try:
+            while True:
+                length = int.from_bytes(await stdout.readexactly(HEADER_BYTES), "little")
+                message = decode(await stdout.readexactly(length))
+                self._receive(message)
+                if isinstance(message, Ready):
+                    ready_at = time.monotonic()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            await self._process.wait()
+        return ready_at
+
+    def _receive(self, message: Message) -> None:
+        match message:
+            case Loading(fraction=fraction, stage=stage):
+                self._set_status(progress=fraction, stage=stage)
+            case Ready(info=info, profile=profile):
+                self._config.save_profile(profile)
+                self._set_status(
+                    state=State.READY,
+                    progress=1.0,
+                    stage="",
+                    info=info,
+                    profile=profile,
+                    error=None,
+                )
+            case Failed(id=None):
+                self._fail(from_name(message.kind, message.message, message.hint))
+            case Started() | Piece() | Finished() | Failed() | Stats():
+                inbox = self._inboxes.get(message.id or 0)
+                if inbox is not None:
+                    inbox.put_nowait(message)
+            case _:
+                log.error("the worker sent an unexpected %s", type(message).__name__)
+
+    def _crashed(self, pause: float) -> None:
+        code = self._process.returncode if self._process else None
+        error = EngineDown(
+            f"The model worker stopped unexpectedly (exit code {code}).",
+            f"It restarts by itself in {pause:g} s; if this goes on, run `fimble doctor`.",
+        )
+        self._set_status(state=State.DOWN, error=error, progress=0.0)
+        self._fail_all(error)
+
+    def _fail(self, error: FimbleError) -> None:
+        self._set_status(state=State.FAILED, error=error, progress=0.0)
+        self._fail_all(EngineDown(error.message, error.hint))
+
+    def _fail_all(self, error: EngineError) -> None:
+        for inbox in self._inboxes.values():
+            inbox.put_nowait(error)
+
+    def _set_status(self, **changes: object) -> None:
+        self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+        for listener in self._listeners:
+            listener(self._status)
+
+    async def _end_process(self) -> None:
+        """Close stdin, which ends the worker; kill it if it does not listen."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), CLOSE_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+class WorkerGeneration:
+    """One request of a `WorkerEngine`; see `Generation`."""
+
+    def __init__(
+        self,
+        engine: WorkerEngine,
+        identifier: int,
+        inbox: asyncio.Queue[ToServer | EngineError],
+    ) -> None:
+        self._engine = engine
+        self._id = identifier
+        self._inbox = inbox
+        self._trace = Trace()
+        self._reason = ""
+
+    @property
+    def trace(self) -> Trace:
+        return self._trace
+
+    @property
+    def reason(self) -> str:
+        return self._reason
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        running = not self._reason
+        self._reason = self._reason or "cancelled"
+        self._engine.forget(self._id, cancel=running)
+
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        while True:
+            message = await self._next()
+            match message:
+                case Started():
+                    self._trace = Trace(
+                        prompt_tokens=message.prompt_tokens,
+                        reused=message.reused,
+                        evaluated=message.evaluated,
+                        queue_ms=message.queue_ms,
+                        prefill_ms=message.prefill_ms,
+                        model_ms=message.prefill_ms,
+                    )
+                case Piece():
+                    self._trace = replace(
+                        self._trace,
+                        generated=self._trace.generated + 1,
+                        model_ms=message.model_ms,
+                    )
+                    yield message
+                case Finished():
+                    self._reason = message.reason
+                    return
+                case Failed():
+                    self._reason = "failed"
+                    raise from_name(message.kind, message.message, message.hint)
+                case EngineError():
+                    self._reason = "failed"
+                    raise message
+                case _:
+                    raise TypeError(f"a generation got a {type(message).__name__}")
+
+    async def _next(self) -> ToServer | EngineError:
+        try:
+            return await asyncio.wait_for(self._inbox.get(), HANG_S)
+        except TimeoutError:
+            self._engine.kill()
+            raise EngineDown(
+                "The model worker does not answer.", "It is being restarted."
+            ) from None

@@ -1,0 +1,264 @@
+"""What crosses the pipe between the server and the worker: small frozen dataclasses.
+
+A frame is a four-byte little-endian length and a MessagePack pair ``(class name, fields)``.
+Abort is a message too (`Cancel`), never a flag that somebody else flips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Final, Literal
+
+import msgspec
+
+HEADER_BYTES: Final = 4
+MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
+
+
+class Priority(IntEnum):
+    """Who goes first; a lower number preempts a higher one within one decode step."""
+
+    KEY_PRESS = 0
+    VISIBLE = 1
+    ITEMS = 2
+    ACTION = 3
+    ANCHOR = 4
+    AFTER_ACCEPT = 5
+    OPENED = 6
+    REFRESH = 7
+    PERSIST = 8
+
+
+class State(StrEnum):
+    """Where the engine stands, as `fimble/status` reports it."""
+
+    STOPPED = "stopped"
+    LOADING = "loading"
+    READY = "ready"
+    DOWN = "down"
+    FAILED = "failed"
+
+
+class FimOrder(StrEnum):
+    """Which half of the file the model was trained to see first."""
+
+    PREFIX_FIRST = "psm"
+    SUFFIX_FIRST = "spm"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How to run one model on one machine; measured once by the calibration, then kept.
+
+    ``prefill_rate`` and ``decode_rate`` are tokens per second.
+    """
+
+    n_gpu_layers: int
+    n_threads: int
+    n_threads_batch: int
+    n_ctx: int
+    flash_attention: bool
+    prefill_rate: float = 0.0
+    decode_rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Profile values that the user fixed in the settings; None means measure."""
+
+    n_gpu_layers: int | None = None
+    n_threads: int | None = None
+    n_ctx: int | None = None
+    flash_attention: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the loaded GGUF says of itself.
+
+    ``sentinels`` maps names (``prefix suffix middle pad repo file``) to token ids, found in the
+    vocabulary; prefix and suffix are always there, middle in all but Codestral, which is trained
+    suffix first and simply goes on after the prefix.
+    """
+
+    path: str
+    description: str
+    architecture: str
+    n_vocab: int
+    n_ctx_train: int
+    size_bytes: int
+    sentinels: dict[str, int]
+    order: FimOrder
+    chat_template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Text pieces and special token ids in order.
+
+    A ``str`` is user text: it is tokenized without special tokens, and each piece by itself, so
+    that equal pieces give equal tokens. An ``int`` is a token id. With ``heal`` the last piece
+    may end inside a word: the engine steps back one token and makes the generated text begin
+    with the bytes it took away; those bytes are not part of the answer.
+    """
+
+    parts: tuple[int | str, ...]
+    heal: bool = True
+
+
+# --- server to worker ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Open this model; the first message, and sent once."""
+
+    path: str
+    overrides: Overrides = field(default_factory=Overrides)
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Complete the prompt. ``max_tokens == 0`` only reads it into the KV cache."""
+
+    id: int
+    prompt: Prompt
+    max_tokens: int
+    priority: Priority = Priority.KEY_PRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop working on this request; it is still answered with `Finished`."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Answer with `Finished` when nothing else waits: a test aid."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStats:
+    """Ask for `Stats`."""
+
+    id: int
+
+
+# --- worker to server ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """Load progress, 0.0 to 1.0, and what is going on in two words."""
+
+    fraction: float
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model answers now."""
+
+    info: ModelInfo
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The prompt is in the KV cache; text follows."""
+
+    id: int
+    prompt_tokens: int
+    reused: int
+    evaluated: int
+    queue_ms: float
+    prefill_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Generated text, always whole characters; may be empty while bytes are pending.
+
+    ``logprob`` is the natural logarithm of the token's probability and ``margin`` its distance
+    to the runner-up; ``model_ms`` is the time in the model since the request left the queue.
+    """
+
+    id: int
+    text: str
+    logprob: float
+    margin: float
+    model_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The one answer every request gets."""
+
+    id: int
+    reason: Literal["stop", "length", "cancelled", "flushed"]
+    model_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The request (or, with id None, the load) cannot be done; ``kind`` names the error class."""
+
+    id: int | None
+    kind: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Memory and KV figures for `fimble/status`."""
+
+    id: int
+    rss_bytes: int
+    kv_cells_used: int
+    kv_cells_total: int
+    sequences: int
+
+
+ToWorker = Load | Generate | Cancel | Flush | QueryStats
+ToServer = Loading | Ready | Started | Piece | Finished | Failed | Stats
+Message = ToWorker | ToServer
+
+_BY_NAME: Final[dict[str, type[Any]]] = {
+    kind.__name__: kind
+    for kind in (
+        Load,
+        Generate,
+        Cancel,
+        Flush,
+        QueryStats,
+        Loading,
+        Ready,
+        Started,
+        Piece,
+        Finished,
+        Failed,
+        Stats,
+    )
+}
+
+
+def encode(message: Message) -> bytes:
+    """Return the whole frame, header included."""
+    body = msgspec.msgpack.encode((type(message).__name__, message))
+    return len(body).to_bytes(HEADER_BYTES, "little") + body
+
+
+def decode(body: bytes) -> Message:
+    """Read one frame's body; raises `msgspec.ValidationError` on anything unexpected."""
+    name, fields = msgspec.msgpack.decode(body, type=tuple[str, msgspec.Raw])
+    if name not in _BY_NAME:
+        raise msgspec.ValidationError(f"unknown message {name!r}")
+    message: Message = msgspec.msgpack.decode(fields, type=_BY_NAME[name])
+    return message

@@ -1,0 +1,189 @@
+"""A fake engine with the real interface: ships, so that tests and client authors share it.
+
+The answer is picked by what the prompt's text ends with (everything after MID included), so a
+script reads like a table: needle -> what the model would say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from fimble.engine.base import EngineStatus, Trace
+from fimble.engine.messages import (
+    FimOrder,
+    ModelInfo,
+    Piece,
+    Priority,
+    Profile,
+    Prompt,
+    State,
+    Stats,
+)
+from fimble.errors import EngineClosed, EngineDown, EngineLoading, FimbleError
+
+SCRIPTED_INFO: Final = ModelInfo(
+    path="scripted",
+    description="scripted answers",
+    architecture="scripted",
+    n_vocab=256,
+    n_ctx_train=32768,
+    size_bytes=0,
+    sentinels={"prefix": 1, "suffix": 2, "middle": 3, "pad": 4, "repo": 5, "file": 6},
+    order=FimOrder.PREFIX_FIRST,
+)
+SCRIPTED_PROFILE: Final = Profile(
+    n_gpu_layers=0,
+    n_threads=1,
+    n_threads_batch=1,
+    n_ctx=8192,
+    flash_attention=True,
+    prefill_rate=1000.0,
+    decode_rate=100.0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the fake says.
+
+    ``answers`` maps a needle, looked for at the end of the prompt's last text piece, to the
+    text that follows; the longest needle wins, then ``default``. ``delay_ms`` passes before
+    each piece. ``state`` is where the engine stands once started.
+    """
+
+    answers: Mapping[str, str] = field(default_factory=dict)
+    default: str = ""
+    delay_ms: float = 0.0
+    state: State = State.READY
+    logprob: float = -0.1
+
+    @classmethod
+    def load(cls, path: Path) -> Script:
+        """Read a script from a JSON file; raises `FimbleError` with the reason."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError) as error:
+            raise FimbleError(f"The script {path} cannot be used: {error}.") from error
+
+    def answer(self, tail: str) -> str:
+        """What follows a prompt that ends with ``tail``."""
+        needles = [needle for needle in self.answers if tail.endswith(needle)]
+        return self.answers[max(needles, key=len)] if needles else self.default
+
+
+class ScriptedEngine:
+    """Answers from a `Script`; records every prompt in ``prompts`` and every prefill."""
+
+    def __init__(self, script: Script | Callable[[str], str]) -> None:
+        self.script = script if isinstance(script, Script) else Script()
+        self._answer = self.script.answer if isinstance(script, Script) else script
+        self.prompts: list[Prompt] = []
+        self.prefills: list[Prompt] = []
+        self._status = EngineStatus(State.STOPPED)
+        self._listeners: list[Callable[[EngineStatus], None]] = []
+
+    @property
+    def status(self) -> EngineStatus:
+        return self._status
+
+    def on_status(self, listener: Callable[[EngineStatus], None]) -> None:
+        self._listeners.append(listener)
+
+    def set_state(self, state: State, error: FimbleError | None = None) -> None:
+        """Move to another state as the real engine would: a test's hand on the wheel."""
+        ready = state is State.READY
+        self._status = replace(
+            self._status,
+            state=state,
+            progress=1.0 if ready else 0.0,
+            info=SCRIPTED_INFO if ready else None,
+            profile=SCRIPTED_PROFILE if ready else None,
+            error=error,
+        )
+        for listener in self._listeners:
+            listener(self._status)
+
+    def start(self) -> None:
+        self.set_state(self.script.state)
+
+    def generate(
+        self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
+    ) -> ScriptedGeneration:
+        del priority
+        self._check_ready()
+        self.prompts.append(prompt)
+        return ScriptedGeneration(self, prompt, self._answer(_tail(prompt)), max_tokens)
+
+    async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
+        del priority
+        self._check_ready()
+        self.prefills.append(prompt)
+
+    async def flush(self) -> None:
+        return
+
+    async def stats(self) -> Stats:
+        return Stats(id=0, rss_bytes=0, kv_cells_used=0, kv_cells_total=8192, sequences=1)
+
+    async def close(self) -> None:
+        self.set_state(State.STOPPED)
+
+    def _check_ready(self) -> None:
+        match self._status.state:
+            case State.READY:
+                return
+            case State.LOADING:
+                raise EngineLoading("The model is still loading.")
+            case State.STOPPED:
+                raise EngineClosed("The engine is not running.")
+            case _:
+                raise self._status.error or EngineDown("The scripted engine is down.")
+
+
+class ScriptedGeneration:
+    """Yields the answer in word-sized pieces, checking the engine's state before each."""
+
+    def __init__(self, engine: ScriptedEngine, prompt: Prompt, answer: str, limit: int) -> None:
+        self._engine = engine
+        self._pieces = re.findall(r"\n|[ \t]*\w+|[ \t]*[^\w\s]|[ \t]+", answer)
+        self._limit = limit
+        text = sum(len(part) for part in prompt.parts if isinstance(part, str))
+        self._trace = Trace(prompt_tokens=text, evaluated=text)
+        self.reason = ""
+
+    @property
+    def trace(self) -> Trace:
+        return self._trace
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.reason = self.reason or "cancelled"
+
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        script = self._engine.script
+        for text in self._pieces[: self._limit]:
+            await asyncio.sleep(script.delay_ms / 1000)
+            self._engine._check_ready()  # noqa: SLF001  (one class in two parts)
+            self._trace = replace(self._trace, generated=self._trace.generated + 1)
+            yield Piece(id=0, text=text, logprob=script.logprob, margin=1.0, model_ms=0.0)
+        self.reason = "stop" if len(self._pieces) <= self._limit else "length"
+
+
+def _tail(prompt: Prompt) -> str:
+    last = prompt.parts[-1] if prompt.parts else ""
+    return last if isinstance(last, str) else ""

@@ -1,0 +1,257 @@
+"""The engine's parts that need no model: messages, KV slots, scheduler, vocabulary, script."""
+
+import random
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+
+from fimble.engine import messages as m
+from fimble.engine.kv import FORK_TOKENS, KVCache, common_prefix
+from fimble.engine.scheduler import Scheduler
+from fimble.engine.scripted import Script, ScriptedEngine
+from fimble.engine.vocab import FAMILIES, Vocabulary, find_sentinels
+from fimble.errors import EngineClosed, EngineLoading, FimbleError, UnsupportedModel, from_name
+
+PROMPT = m.Prompt((1, "def f():\n", 2, "\n", 3, "    ret"))
+
+
+# --- messages -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        m.Load("model.gguf", m.Overrides(n_threads=2), None),
+        m.Generate(7, PROMPT, 12, m.Priority.VISIBLE),
+        m.Cancel(7),
+        m.Started(7, 10, 8, 2, 0.1, 3.5),
+        m.Piece(7, "né\U0001f600\r\n", -0.25, 1.5, 20.0),
+        m.Finished(7, "length", 44.0),
+        m.Failed(None, "UnsupportedModel", "no", "hint"),
+        m.Stats(3, 1, 2, 3, 4),
+    ],
+)
+def test_a_frame_reads_back_as_the_same_message(message):
+    frame = m.encode(message)
+    body = frame[m.HEADER_BYTES :]
+    assert int.from_bytes(frame[: m.HEADER_BYTES], "little") == len(body)
+    assert m.decode(body) == message
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\x00", msgspec.msgpack.encode(("Shell", {})), msgspec.msgpack.encode([1, 2])]
+)
+def test_an_unknown_frame_is_refused(body):
+    with pytest.raises(msgspec.DecodeError):
+        m.decode(body)
+
+
+def test_an_error_keeps_its_class_across_the_pipe():
+    assert type(from_name("UnsupportedModel", "no", "hint")) is UnsupportedModel
+    assert type(from_name("os", "no")).__name__ == "EngineDown"
+
+
+# --- KV slots -----------------------------------------------------------------------------
+
+
+@dataclass
+class NaiveCells:
+    """Cells as plain lists: what llama.cpp is supposed to hold."""
+
+    held: dict[int, list[int]] = field(default_factory=dict)
+
+    def remove(self, seq, start, end=-1):
+        assert end == -1
+        self.held[seq] = self.held.get(seq, [])[:start]
+
+    def copy(self, source, target, end):
+        assert not self.held.get(target), "the target must be empty: cells would mix"
+        self.held[target] = self.held[source][:end]
+
+
+def extend(cells, slot, tokens):
+    slot.tokens.extend(tokens)
+    cells.held.setdefault(slot.seq, []).extend(tokens)
+
+
+def claim_and_read(cache, cells, tokens):
+    slot = cache.claim(tokens)
+    reused = len(slot.tokens)
+    extend(cells, slot, tokens[reused:])
+    cache.release(slot)
+    return slot, reused
+
+
+def test_typing_goes_on_in_the_same_slot():
+    cells = NaiveCells()
+    cache = KVCache(cells, 3)
+    file = list(range(500))
+    slot, reused = claim_and_read(cache, cells, file)
+    assert reused == 0
+    again, reused = claim_and_read(cache, cells, [*file, 7, 8])
+    assert (again.seq, reused) == (slot.seq, 500)
+    again, reused = claim_and_read(cache, cells, [*file, 9])
+    assert (again.seq, reused) == (slot.seq, 500)
+
+
+def test_an_equal_prompt_leaves_one_token_to_evaluate():
+    cells = NaiveCells()
+    cache = KVCache(cells, 2)
+    claim_and_read(cache, cells, [1, 2, 3])
+    assert claim_and_read(cache, cells, [1, 2, 3])[1] == 2
+
+
+def test_leaving_a_long_tail_forks_so_that_coming_back_is_free():
+    cells = NaiveCells()
+    cache = KVCache(cells, 3)
+    here = [*range(100), *range(1000, 1001 + FORK_TOKENS)]
+    there = [*range(100), *range(5000, 5400)]
+    first, _ = claim_and_read(cache, cells, here)
+    second, reused = claim_and_read(cache, cells, there)
+    assert reused == 100
+    assert second.seq != first.seq
+    assert claim_and_read(cache, cells, here)[1] == len(here) - 1
+
+
+def test_running_work_is_neither_cut_nor_dropped():
+    cells = NaiveCells()
+    cache = KVCache(cells, 2)
+    busy = cache.claim([1, 2, 3])
+    extend(cells, busy, [1, 2, 3])
+    other = cache.claim([1, 2, 9])
+    assert other.seq != busy.seq
+    assert busy.tokens == [1, 2, 3]
+    assert cache.claim([4, 5]) is None
+    assert not cache.make_room()
+
+
+def test_random_prompts_never_make_slots_and_cells_differ():
+    rng = random.Random(7)  # noqa: S311  (a seeded soup)
+    cells = NaiveCells()
+    cache = KVCache(cells, 4)
+    for _ in range(2000):
+        tokens = [rng.randrange(3) for _ in range(rng.randrange(1, 400))]
+        slot, reused = claim_and_read(cache, cells, tokens)
+        assert slot.tokens == tokens
+        assert reused < len(tokens)
+        for each in cache.slots:
+            assert cells.held.get(each.seq, []) == each.tokens
+        if rng.random() < 0.05:
+            cache.make_room()
+
+
+def test_common_prefix():
+    assert common_prefix([1, 2, 3], [1, 2, 4]) == 2
+    assert common_prefix([1, 2], [1, 2, 3]) == 2
+    assert common_prefix([], [1]) == 0
+
+
+# --- scheduler ----------------------------------------------------------------------------
+
+
+def test_the_most_urgent_job_runs_first_and_equals_in_order():
+    scheduler = Scheduler()
+    scheduler.add(1, m.Priority.OPENED, iter(()))
+    scheduler.add(2, m.Priority.KEY_PRESS, iter(()))
+    scheduler.add(3, m.Priority.KEY_PRESS, iter(()))
+    order = []
+    while (job := scheduler.current()) is not None:
+        order.append(job.id)
+        scheduler.remove(job.id)
+    assert order == [2, 3, 1]
+    assert scheduler.remove(2) is None
+    assert not scheduler
+
+
+# --- vocabulary ---------------------------------------------------------------------------
+
+WORDS = [b"", b"ret", b"return", b" return", b"r", b"re", b"urn", b"\xff", b"\xff\xff", b"  ", b" "]
+
+
+def healed(pending):
+    vocabulary = Vocabulary(WORDS, stops=frozenset(), silent=[0])
+    return sorted(WORDS[token] for token in vocabulary.starting_with(pending))
+
+
+@pytest.mark.parametrize("pending", [b"ret", b"re", b"r", b"\xff", b" ", b"  ", b"u", b"zzz", b" r"])
+def test_healing_allows_exactly_the_compatible_tokens(pending):
+    expected = [
+        word for word in WORDS if word and (word.startswith(pending) or pending.startswith(word))
+    ]
+    # A token equal to all pending bytes is in both sets and must come once.
+    assert healed(pending) == sorted(expected)
+
+
+def lookup(*spellings):
+    return {text: 100 + index for index, text in enumerate(spellings)}.get
+
+
+NOTHING = {"prefix": -1, "suffix": -1, "middle": -1}
+
+
+def test_each_family_is_told_by_its_spellings():
+    for family in FAMILIES:
+        architecture = family.architectures[0] if family.architectures else "qwen2"
+        found = find_sentinels(NOTHING, lookup(*family.spellings.values()), architecture)
+        assert found is not None
+        assert set(found[0]) == set(family.spellings)
+        assert found[1] is family.order
+
+
+def test_llama_cpp_knows_spellings_that_we_do_not():
+    named = {"prefix": 5, "suffix": 6, "middle": 7, "pad": -1}
+    ids, order = find_sentinels(named, lookup(), "new")
+    assert ids == {"prefix": 5, "suffix": 6, "middle": 7}
+    assert order is m.FimOrder.PREFIX_FIRST
+
+
+def test_a_chat_model_has_no_fim():
+    assert find_sentinels(NOTHING, lookup("<|im_start|>"), "llama") is None
+
+
+def test_starcoder_is_not_mistaken_for_mellum():
+    spellings = lookup("<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<filename>")
+    assert find_sentinels(NOTHING, spellings, "starcoder")[1] is m.FimOrder.PREFIX_FIRST
+    assert find_sentinels(NOTHING, spellings, "llama")[1] is m.FimOrder.SUFFIX_FIRST
+
+
+# --- the scripted engine ------------------------------------------------------------------
+
+
+async def text_of(engine, prompt=PROMPT, max_tokens=64):
+    async with engine.generate(prompt, max_tokens=max_tokens) as generation:
+        return "".join([piece.text async for piece in generation]), generation.reason
+
+
+async def test_the_longest_needle_wins():
+    engine = ScriptedEngine(Script({"ret": "urn a + b\n", "t": "no"}, default="never"))
+    engine.start()
+    assert await text_of(engine) == ("urn a + b\n", "stop")
+    assert (await text_of(engine, max_tokens=1))[1] == "length"
+    assert engine.prompts == [PROMPT, PROMPT]
+
+
+async def test_states_are_answered_like_the_real_engine():
+    engine = ScriptedEngine(Script(state=m.State.LOADING))
+    seen = []
+    engine.on_status(lambda status: seen.append(status.state))
+    with pytest.raises(EngineClosed):
+        engine.generate(PROMPT, max_tokens=1)
+    engine.start()
+    with pytest.raises(EngineLoading):
+        engine.generate(PROMPT, max_tokens=1)
+    engine.set_state(m.State.FAILED, UnsupportedModel("no FIM"))
+    with pytest.raises(UnsupportedModel):
+        engine.generate(PROMPT, max_tokens=1)
+    await engine.close()
+    assert seen == [m.State.LOADING, m.State.FAILED, m.State.STOPPED]
+
+
+def test_a_script_file_that_cannot_be_read_is_one_clear_error(tmp_path):
+    path = tmp_path / "script.json"
+    path.write_text('{"answers": {"x": 3}}')
+    with pytest.raises(FimbleError, match="script.json cannot be used"):
+        Script.load(path)
+    path.write_text('{"answers": {"x": "y"}, "default": "z", "delay_ms": 0}')
+    assert Script.load(path).answer("ax") == "y"
