@@ -127,7 +127,7 @@ def test_running_work_is_neither_cut_nor_dropped():
 
 
 def test_random_prompts_never_make_slots_and_cells_differ():
-    rng = random.Random(7)  # noqa: S311  (a seeded soup)
+    rng = random.Random(7)
     cells = NaiveCells()
     cache = KVCache(cells, 4)
     for _ in range(2000):
@@ -174,7 +174,9 @@ def healed(pending):
     return sorted(WORDS[token] for token in vocabulary.starting_with(pending))
 
 
-@pytest.mark.parametrize("pending", [b"ret", b"re", b"r", b"\xff", b" ", b"  ", b"u", b"zzz", b" r"])
+@pytest.mark.parametrize(
+    "pending", [b"ret", b"re", b"r", b"\xff", b" ", b"  ", b"u", b"zzz", b" r"]
+)
 def test_healing_allows_exactly_the_compatible_tokens(pending):
     expected = [
         word for word in WORDS if word and (word.startswith(pending) or pending.startswith(word))

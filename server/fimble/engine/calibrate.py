@@ -144,5 +144,5 @@ def _context_size(model: Model) -> int:
     """As many tokens as fit a share of the free memory, up to the default."""
     room = int(psutil.virtual_memory().available * KV_MEMORY_SHARE)
     fitting = room // model.kv_bytes_per_token()
-    wanted = min(DEFAULT_N_CTX, max(MIN_N_CTX, fitting))
+    wanted = min(DEFAULT_N_CTX, model.n_ctx_train, max(MIN_N_CTX, fitting))
     return max(256, wanted // 256 * 256)

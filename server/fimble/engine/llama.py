@@ -22,7 +22,7 @@ from llama_cpp import llama_cpp as c
 
 from fimble.engine.messages import ModelInfo
 from fimble.engine.vocab import find_sentinels
-from fimble.errors import EngineDown, UnsupportedModel
+from fimble.errors import EngineDown, ModelMissing, UnsupportedModel
 
 N_UBATCH: Final = 128
 """Tokens per graph: the most work lost when a key press aborts a prefill; the tiled CPU kernels
@@ -89,6 +89,9 @@ class Model:
         vocab_only: bool = False,
         on_progress: Callable[[float], None] = lambda _fraction: None,
     ) -> None:
+        if not path.is_file():
+            raise ModelMissing(f"The model file {path} does not exist.", "Run `fimble models pull`.")
+
         @c.llama_progress_callback  # type: ignore[untyped-decorator]
         def progress(fraction: float, _data: object) -> bool:
             on_progress(fraction)
@@ -105,6 +108,7 @@ class Model:
         self.path = path
         self.vocab = c.llama_model_get_vocab(self.handle)
         self.n_vocab = int(c.llama_vocab_n_tokens(self.vocab))
+        self.n_ctx_train = int(c.llama_model_n_ctx_train(self.handle))
         self._spellings = self._user_defined()
 
     def close(self) -> None:
@@ -129,7 +133,7 @@ class Model:
             description=self.metadata("general.name") or self.path.stem,
             architecture=architecture,
             n_vocab=self.n_vocab,
-            n_ctx_train=int(c.llama_model_n_ctx_train(self.handle)),
+            n_ctx_train=self.n_ctx_train,
             size_bytes=int(c.llama_model_size(self.handle)),
             sentinels=sentinels,
             order=order,

@@ -51,8 +51,8 @@ N_SLOTS = 8
 class Worker:
     """Loads one model and serves requests until its parent goes away."""
 
-    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
-        self._source = source
+    def __init__(self, source: int, sink: BinaryIO) -> None:
+        self._source = source  # a file descriptor: a buffered reader's lock breaks interpreter exit
         self._sink = sink
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._scheduler = Scheduler()
@@ -190,14 +190,16 @@ class Worker:
     def _read_frames(self) -> None:
         """Queue each frame and, where it makes the running step stale, abort that step."""
         try:
-            while header := self._source.read(HEADER_BYTES):
-                length = int.from_bytes(header, "little")
+            while True:
+                length = int.from_bytes(read_exactly(self._source, HEADER_BYTES), "little")
                 if length > MAX_FRAME_BYTES:
                     break
-                message = decode(self._source.read(length))
+                message = decode(read_exactly(self._source, length))
                 self._inbox.put(message)
                 if self._is_urgent(message) and self._context:
                     self._context.abort()
+        except EOFError:
+            pass
         finally:
             # The parent closed the pipe or died: nobody is left to answer. The main thread may
             # be deep inside llama.cpp, so only leaving at once is sure to work.
@@ -213,6 +215,17 @@ class Worker:
                 return running is not None and running.priority > priority
             case _:
                 return False
+
+
+def read_exactly(descriptor: int, size: int) -> bytes:
+    """Read ``size`` bytes; raises `EOFError` when the other end is gone."""
+    data = b""
+    while len(data) < size:
+        chunk = os.read(descriptor, size - len(data))
+        if not chunk:
+            raise EOFError
+        data += chunk
+    return data
 
 
 def close(job: Job) -> None:
@@ -232,7 +245,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to handle
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    Worker(sys.stdin.buffer, sink).serve()
+    Worker(sys.stdin.fileno(), sink).serve()
 
 
 if __name__ == "__main__":

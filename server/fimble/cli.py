@@ -1,0 +1,135 @@
+"""The ``fimble`` command. Each subcommand imports what it needs when it runs.
+
+`fimble serve` answers an editor's first request as soon as it can, so nothing heavy may be
+imported on the way there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fimble import __version__
+from fimble.errors import FimbleError
+
+if TYPE_CHECKING:
+    from fimble.engine.messages import ModelInfo
+
+TOKEN_VARIABLE = "FIMBLE_TOKEN"  # noqa: S105  (a variable's name)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return the process's exit code."""
+    args = build_parser().parse_args(arguments)
+    try:
+        code: int = args.run(args)
+    except FimbleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    from fimble.models.cli import add_parser  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(
+        prog="fimble", description="Code completion by a model on your own machine."
+    )
+    parser.add_argument("--version", action="version", version=f"fimble {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="speak the language server protocol on stdio")
+    serve.add_argument(
+        "--tcp",
+        type=int,
+        metavar="PORT",
+        help=f"listen on 127.0.0.1 instead; the client must send the token from ${TOKEN_VARIABLE}"
+        " or from standard error",
+    )
+    serve.add_argument(
+        "--scripted", type=Path, metavar="FILE", help="answer from a script, without a model"
+    )
+    serve.set_defaults(run=run_serve)
+
+    once = commands.add_parser("complete", help="complete once at FILE:LINE:COLUMN, then exit")
+    once.add_argument("place", metavar="FILE:LINE:COLUMN", help="both count from 1, in characters")
+    once.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    once.add_argument("--json", action="store_true", help="print the reason and the trace as well")
+    once.set_defaults(run=run_complete)
+
+    demo = commands.add_parser("demo", help="see the real server complete real files")
+    demo.add_argument("files", nargs="*", type=Path, help="your own files instead of the examples")
+    demo.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    demo.set_defaults(run=run_demo)
+
+    doctor = commands.add_parser("doctor", help="what is installed, how fast it is, what to change")
+    doctor.set_defaults(run=run_doctor)
+
+    bench = commands.add_parser("bench", help="measure; prints medians and 95th percentiles")
+    bench.add_argument("suite", choices=["startup", "request"], help="what to measure")
+    bench.add_argument("--runs", type=int, default=0, help="how often; 0 means the suite's own")
+    bench.set_defaults(run=run_bench)
+
+    add_parser(commands, inspect=inspect)
+    return parser
+
+
+def run_serve(args: argparse.Namespace) -> int:
+    """`fimble serve`."""
+    from fimble.launch import ModelLauncher, ScriptLauncher  # noqa: PLC0415
+    from fimble.protocol.host import Launcher  # noqa: PLC0415
+
+    launcher: Launcher = ModelLauncher()
+    if args.scripted:
+        from fimble.engine.scripted import Script  # noqa: PLC0415
+
+        launcher = ScriptLauncher(Script.load(args.scripted))
+    if args.tcp is not None:
+        from fimble.protocol.tcp import serve_tcp  # noqa: PLC0415
+
+        return serve_tcp(launcher, args.tcp, os.environ.get(TOKEN_VARIABLE))
+    from fimble.protocol.server import serve_stdio  # noqa: PLC0415
+
+    return serve_stdio(launcher)
+
+
+def run_complete(args: argparse.Namespace) -> int:
+    """`fimble complete`."""
+    from fimble.measure.once import complete_once  # noqa: PLC0415
+
+    return complete_once(args.place, model=args.model, as_json=args.json)
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    """`fimble demo`."""
+    from fimble.measure.demo import demo  # noqa: PLC0415
+
+    return demo(args.files, model=args.model)
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """`fimble doctor`."""
+    del args
+    from fimble.measure.doctor import doctor  # noqa: PLC0415
+
+    return doctor()
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """`fimble bench`."""
+    from fimble.measure.bench import bench  # noqa: PLC0415
+
+    return bench(args.suite, runs=args.runs)
+
+
+def inspect(path: Path) -> ModelInfo:
+    """What a model file says of itself, for `fimble models add`."""
+    from fimble.engine.inspect import inspect_model  # noqa: PLC0415
+
+    return inspect_model(path)

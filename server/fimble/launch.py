@@ -1,0 +1,113 @@
+"""From settings to an engine: find or fetch the model, look up its profile, name a worker.
+
+This is where the rooms `models` and `engine`, which do not know each other, are put together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event
+from typing import Final
+
+import msgspec
+
+from fimble.engine.base import Engine
+from fimble.engine.client import EngineConfig, WorkerEngine
+from fimble.engine.messages import Overrides, Profile
+from fimble.engine.scripted import Script, ScriptedEngine
+from fimble.errors import ModelMissing
+from fimble.models import profile as profiles
+from fimble.models.store import open_store
+from fimble.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[float, str], None]
+"""Takes a fraction from 0 to 1 and two words about what goes on; from any thread."""
+
+CHECKING: Final = "looking for the model"
+
+
+class ModelLauncher:
+    """Makes real engines; the server's `Launcher`."""
+
+    async def launch(self, settings: Settings, report: Report) -> Engine:
+        """Return an engine for ``settings.model``, downloading the model if need and leave be.
+
+        Raises the `ModelError` that says what to do. Cancelling stops the download within a
+        second and keeps what was downloaded.
+        """
+        report(0.0, CHECKING)
+        stopped = Event()
+        try:
+            path = await asyncio.to_thread(find_model, settings, report, stopped)
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
+        return WorkerEngine(config_for(path, settings))
+
+
+class ScriptLauncher:
+    """Makes engines that answer from a script, for tests and for authors of clients."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def launch(self, settings: Settings, report: Report) -> Engine:
+        """Return a scripted engine at once."""
+        del settings, report
+        return ScriptedEngine(self._script)
+
+
+def find_model(settings: Settings, report: Report, stopped: Event) -> Path:
+    """The model's file, fetched where the settings allow; blocks."""
+    store = open_store()
+    try:
+        return store.resolve(settings.model)
+    except ModelMissing:
+        if not settings.download.auto:
+            raise
+    # Imported late: most starts find the model and need none of the downloading.
+    from fimble.models.fetch import fetch  # noqa: PLC0415
+
+    return fetch(
+        store,
+        store.find(settings.model),
+        progress=lambda done, total, stage: report(done / max(total, 1), stage),
+        cancelled=stopped.is_set,
+    )
+
+
+def config_for(model: Path, settings: Settings) -> EngineConfig:
+    """How to run the model here: what the settings fix, and what was measured before."""
+    chosen = settings.engine
+    key = profiles.profile_key(model)
+    return EngineConfig(
+        model=model,
+        overrides=Overrides(
+            n_gpu_layers=chosen.gpu_layers,
+            n_threads=chosen.threads,
+            n_ctx=chosen.context_size,
+            flash_attention=chosen.flash_attention,
+        ),
+        load_profile=lambda: _load_profile(key),
+        save_profile=lambda profile: _save_profile(key, profile),
+    )
+
+
+def _load_profile(key: str) -> Profile | None:
+    try:
+        return msgspec.convert(profiles.load(key), Profile | None)
+    except msgspec.ValidationError:
+        return None  # of an older version: measured again
+
+
+def _save_profile(key: str, profile: Profile) -> None:
+    try:
+        profiles.save(key, asdict(profile))
+    except OSError as error:
+        log.warning("the measured profile cannot be kept: %s", error)

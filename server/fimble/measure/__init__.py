@@ -1,0 +1,1 @@
+"""Looking at Fimble from outside: one-shot completion, the demo, the doctor, benchmarks."""

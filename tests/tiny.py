@@ -1,0 +1,71 @@
+"""Tiny random GGUF models, so that engine tests run the real llama.cpp in milliseconds."""
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+FIM = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>")
+WIDTH = 64
+HEADS = 2
+LAYERS = 2
+FEED_FORWARD = 128
+
+
+def byte_characters():
+    """GPT-2's printable stand-ins for the 256 bytes."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in plain]
+    table = {byte: chr(byte) for byte in plain}
+    table |= {byte: chr(256 + index) for index, byte in enumerate(others)}
+    return [table[byte] for byte in range(256)]
+
+
+def write_model(path: Path, *, architecture="llama", sentinels=FIM, width=WIDTH) -> Path:
+    """A byte-level model with random weights; ``sentinels`` are its control tokens."""
+    merges = ["r e", "re t", "Ġ r", "Ġr e", "Ġ Ġ", "ĠĠ ĠĠ"]
+    tokens = byte_characters() + [merge.replace(" ", "") for merge in merges]
+    kinds = [gguf.TokenType.NORMAL] * len(tokens)
+    tokens += ["<|endoftext|>", *sentinels]
+    kinds += [gguf.TokenType.CONTROL] * (1 + len(sentinels))
+
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_name("tiny")
+    writer.add_context_length(2048)
+    writer.add_embedding_length(width)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(merges)
+    writer.add_eos_token_id(tokens.index("<|endoftext|>"))
+    writer.add_add_bos_token(False)
+
+    rng = np.random.default_rng(7)
+
+    def add(name, *shape):
+        values = rng.normal(0, 0.3, shape) if len(shape) > 1 else np.ones(shape)
+        writer.add_tensor(name, values.astype(np.float32))
+
+    add("token_embd.weight", len(tokens), width)
+    add("output.weight", len(tokens), width)
+    add("output_norm.weight", width)
+    for layer in range(LAYERS):
+        prefix = f"blk.{layer}"
+        for name in ("attn_norm", "ffn_norm"):
+            add(f"{prefix}.{name}.weight", width)
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            add(f"{prefix}.{name}.weight", width, width)
+        add(f"{prefix}.ffn_gate.weight", FEED_FORWARD, width)
+        add(f"{prefix}.ffn_up.weight", FEED_FORWARD, width)
+        add(f"{prefix}.ffn_down.weight", width, FEED_FORWARD)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
