@@ -1,17 +1,49 @@
 """The real model for the real tests; without it each of them is skipped with the reason."""
 
 import asyncio
-import os
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 
 from fimble.engine.client import EngineConfig, WorkerEngine
 from fimble.engine.messages import Profile, State
-from fimble.models import store
+from fimble.errors import ModelError
+from fimble.models.store import open_store
 
 MODEL = "qwen2.5-coder-0.5b"
-PROFILE = Profile(
-    n_gpu_layers=0, n_threads=2, n_threads_batch=2, n_ctx=4096, flash_attention=True
-)
-"""Fixed, so that no test waits for the calibration; one test runs it."""
+TIMEOUT_S = 60
+PROFILE = Profile(n_gpu_layers=0, n_threads=2, n_threads_batch=2, n_ctx=8192, flash_attention=True)
+"""Fixed, so that no test waits for the calibration."""
+
+
+@pytest.fixture(scope="session")
+def model_path():
+    try:
+        return open_store().resolve(MODEL)
+    except ModelError as error:
+        pytest.skip(f"no real model: {error}")
+
+
+@asynccontextmanager
+async def running_engine(model_path):
+    """A loaded engine on the real model."""
+    engine = WorkerEngine(EngineConfig(model_path, load_profile=lambda: PROFILE))
+    ready = asyncio.Event()
+    engine.on_status(
+        lambda status: ready.set() if status.state in {State.READY, State.FAILED} else None
+    )
+    engine.start()
+    try:
+        await asyncio.wait_for(ready.wait(), TIMEOUT_S)
+        assert engine.status.state is State.READY, engine.status.error
+        yield engine
+    finally:
+        await engine.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(model_path):
+    """One engine for the tests of a module that run on the module's loop."""
+    async with running_engine(model_path) as engine:
+        yield engine
