@@ -61,7 +61,7 @@ async def test_warm_and_cold_give_the_same_text(engine):
 
 
 async def test_a_key_press_overtakes_the_reading_of_a_file(engine):
-    long_file = prompt(engine, "", prefix="def f(x):\n    return x + 1\n\n\n" * 200)
+    long_file = prompt(engine, "", prefix="def f(x):\n    return x + 1\n\n\n" * 60)
     reading = asyncio.create_task(engine.prefill(long_file, priority=Priority.OPENED))
     await asyncio.sleep(0)  # let the prefill be sent first
     text, trace = await first_line(engine, prompt(engine, "    ret"))

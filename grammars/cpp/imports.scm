@@ -1,0 +1,3 @@
+(preproc_include path: (_) @module) @import
+
+(using_declaration (_) @module) @import

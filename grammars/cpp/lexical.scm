@@ -1,0 +1,5 @@
+(comment) @comment
+(string_literal) @string
+(char_literal) @string
+(system_lib_string) @string
+(raw_string_literal) @string

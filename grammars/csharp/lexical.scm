@@ -1,0 +1,8 @@
+(comment) @comment
+[
+  (string_literal)
+  (verbatim_string_literal)
+  (raw_string_literal)
+  (interpolated_string_expression)
+  (character_literal)
+] @string

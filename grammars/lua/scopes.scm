@@ -1,0 +1,9 @@
+(function_declaration body: (block) @body) @scope
+(function_definition body: (block) @body) @scope
+(if_statement consequence: (block) @body) @scope
+(elseif_statement consequence: (block) @body) @scope
+(else_statement body: (block) @body) @scope
+(for_statement body: (block) @body) @scope
+(while_statement body: (block) @body) @scope
+(repeat_statement body: (block) @body) @scope
+(do_statement body: (block) @body) @scope

@@ -1,0 +1,2 @@
+(comment) @comment
+[(string) (encapsed_string) (heredoc) (nowdoc)] @string

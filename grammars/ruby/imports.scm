@@ -1,0 +1,5 @@
+((call
+  !receiver
+  method: (identifier) @_require
+  arguments: (argument_list . (string (string_content) @module))) @import
+  (#any-of? @_require "require" "require_relative" "load"))

@@ -1,0 +1,9 @@
+(comment) @comment
+[
+  (string)
+  (subshell)
+  (regex)
+  (heredoc_body)
+  (string_array)
+  (symbol_array)
+] @string

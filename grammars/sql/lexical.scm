@@ -1,0 +1,3 @@
+[(comment) (marginalia)] @comment
+((literal) @string
+  (#match? @string "^['\"]"))

@@ -1,0 +1,1 @@
+"""Source code as data: text, positions, languages and syntax trees. Knows nothing above it."""
