@@ -1,0 +1,121 @@
+"""Fimble's own requests: fimble/status, fimble/explainLast and fimble/flush."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from pygls.exceptions import JsonRpcInvalidParams
+
+from fimble import __version__
+from fimble.engine.messages import State
+from fimble.errors import EngineError, ModelError
+from fimble.protocol.logs import logger
+
+if TYPE_CHECKING:
+    from fimble.engine.base import EngineStatus
+    from fimble.errors import FimbleError
+    from fimble.protocol.server import FimbleServer
+    from fimble.session import Explanation
+
+STATUS: Final = "fimble/status"
+EXPLAIN_LAST: Final = "fimble/explainLast"
+FLUSH: Final = "fimble/flush"
+
+
+def register(server: FimbleServer) -> None:
+    """Add these handlers to the server."""
+    server.feature(STATUS)(status)
+    server.feature(EXPLAIN_LAST)(explain_last)
+    server.feature(FLUSH)(flush)
+
+
+async def status(ls: FimbleServer, _params: object) -> dict[str, Any]:
+    """Tell how the model and the server are."""
+    now = ls.engine.status
+    return {
+        "state": now.state,
+        "progress": now.progress,
+        "stage": now.stage,
+        "model": {"name": ls.session.settings.model, **_model(now)},
+        "profile": _profile(now),
+        "rates": _rates(now),
+        "memory": await _memory(ls),
+        "restarts": now.restarts,
+        "error": None if now.error is None else _error(now.error),
+        "version": __version__,
+        "settings": {"problems": [_error(problem) for problem in ls.session.problems]},
+    }
+
+
+def explain_last(ls: FimbleServer, params: object) -> list[dict[str, Any]]:
+    """Tell why the last ``count`` requests (1 if not given) were answered as they were."""
+    count = params.get("count", 1) if isinstance(params, Mapping) else 1
+    if not isinstance(count, int):
+        raise JsonRpcInvalidParams("`count` must be a whole number.")
+    return [_explanation(explanation) for explanation in ls.session.explanations(count)]
+
+
+async def flush(ls: FimbleServer, _params: object) -> None:
+    """Answer when nothing is left to do in the background: loading, parsing, reading ahead."""
+    await ls.work.idle()
+    await ls.engine.settled()
+    # Reading ahead begins when the model is ready.
+    await ls.work.idle()
+    try:
+        await ls.engine.flush()
+    except EngineError:
+        logger.debug("the engine went down while it was flushed")
+
+
+def _explanation(explanation: Explanation) -> dict[str, Any]:
+    line, character = explanation.position
+    return {
+        "uri": explanation.uri,
+        "position": {"line": line, "character": character},
+        "reason": explanation.reason,
+        "detail": explanation.detail,
+        "trace": {_camel(name): value for name, value in explanation.trace.items()},
+        "totalMs": explanation.total_ms,
+        "outsideMs": explanation.outside_ms,
+    }
+
+
+def _model(now: EngineStatus) -> dict[str, Any]:
+    if now.info is None:
+        return {}
+    wanted = ("path", "description", "architecture", "n_ctx_train", "size_bytes", "order")
+    return {_camel(name): getattr(now.info, name) for name in wanted}
+
+
+def _profile(now: EngineStatus) -> dict[str, Any] | None:
+    if now.profile is None:
+        return None
+    return {_camel(name): value for name, value in asdict(now.profile).items()}
+
+
+def _rates(now: EngineStatus) -> dict[str, float] | None:
+    """Tokens per second, as measured when the model was first loaded."""
+    if now.profile is None:
+        return None
+    return {"prefill": now.profile.prefill_rate, "decode": now.profile.decode_rate}
+
+
+async def _memory(ls: FimbleServer) -> dict[str, int] | None:
+    if ls.engine.status.state is not State.READY:
+        return None
+    try:
+        stats = await ls.engine.stats()
+    except (EngineError, ModelError):
+        return None
+    return {_camel(name): value for name, value in asdict(stats).items() if name != "id"}
+
+
+def _error(error: FimbleError) -> dict[str, str]:
+    return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,0 +1,157 @@
+"""Open, change, save, close: the session follows the client's documents.
+
+These handlers are no coroutines, so changes count in the order in which they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from fimble.engine.messages import Priority, State
+from fimble.errors import EngineError, ModelError
+from fimble.features.complete import excluded, warm
+from fimble.protocol import configuration
+from fimble.protocol.logs import logger
+from fimble.settings import FILE_NAME
+from fimble.source.positions import Encoding, offset_at
+from fimble.source.tree import SLICE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fimble.protocol.server import FimbleServer
+    from fimble.source.text import Snapshot
+
+
+def register(server: FimbleServer) -> None:
+    """Add these handlers to the server."""
+    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
+    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    server.feature(types.TEXT_DOCUMENT_DID_SAVE)(did_save)
+    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+
+
+def did_open(ls: FimbleServer, params: types.DidOpenTextDocumentParams) -> None:
+    """Follow the document, parse it, and let the model read it."""
+    item = params.text_document
+    ls.work.supersede(item.uri)
+    snapshot = ls.session.open(item.uri, item.version, item.language_id, item.text)
+    parse_later(ls, snapshot)
+    warm_later(ls, snapshot)
+
+
+def did_change(ls: FimbleServer, params: types.DidChangeTextDocumentParams) -> None:
+    """Take the changes; answers that are on their way to the old text are stale now."""
+    uri, version = params.text_document.uri, params.text_document.version
+    document = ls.session.document(uri)
+    if document is None:
+        logger.warning("a document that is not open was changed")
+        return
+    snapshot = document.snapshot
+    if version <= snapshot.version:
+        logger.warning("version %d of a document came after %d", version, snapshot.version)
+    for change in params.content_changes:
+        snapshot = changed(snapshot, change, version, ls.protocol.encoding)
+    ls.work.supersede(uri)
+    snapshot = snapshot.parse(budget_ms=SLICE_MS)
+    ls.session.change(snapshot)
+    parse_later(ls, snapshot)
+
+
+def did_save(ls: FimbleServer, params: types.DidSaveTextDocumentParams) -> None:
+    """Notice new settings even in editors that watch no files."""
+    if params.text_document.uri.endswith(f"/{FILE_NAME}"):
+        configuration.apply(ls)
+
+
+def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> None:
+    """Forget the document."""
+    ls.work.supersede(params.text_document.uri)
+    if not ls.session.close(params.text_document.uri):
+        logger.warning("a document that is not open was closed")
+
+
+def changed(
+    snapshot: Snapshot,
+    change: types.TextDocumentContentChangeEvent,
+    version: int,
+    encoding: Encoding,
+) -> Snapshot:
+    """Return the snapshot after one change event, not parsed yet."""
+    if not isinstance(change, types.TextDocumentContentChangePartial):
+        return snapshot.splice(*difference(snapshot.text, change.text), version)
+    first, last = change.range.start, change.range.end
+    start = offset_at(snapshot, first.line, first.character, encoding)
+    end = max(start, offset_at(snapshot, last.line, last.character, encoding))
+    return snapshot.splice(start, end, change.text, version)
+
+
+def difference(old: str, new: str) -> tuple[int, int, str]:
+    """Return the one replacement that makes ``new`` of ``old``: start, end, and the new text.
+
+    For editors that send the whole text at each key: what stayed need not be parsed again.
+    """
+    shorter = min(len(old), len(new))
+    start = _common(shorter, lambda low, high: old[low:high] == new[low:high])
+    left = shorter - start
+    behind = _common(
+        left,
+        lambda low, high: (
+            old[len(old) - high : len(old) - low] == new[len(new) - high : len(new) - low]
+        ),
+    )
+    return start, len(old) - behind, new[start : len(new) - behind]
+
+
+def _common(limit: int, are_equal: Callable[[int, int], bool]) -> int:
+    """Return how far, up to ``limit``, all is equal; each step compares half of what is left."""
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if are_equal(low, middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def parse_later(ls: FimbleServer, snapshot: Snapshot) -> None:
+    """Make the syntax tree in the background if it is missing and there can be one."""
+    if snapshot.tree is None and snapshot.language.grammar_package:
+        ls.work.start("parsing", _parse(ls, snapshot.uri))
+
+
+def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:
+    """Let the model read a document in the background, before the user types in it."""
+    is_wanted = not excluded(snapshot, ls.session.settings.completion)
+    if is_wanted and ls.engine.status.state is State.READY:
+        ls.work.start("warming up", _warm(ls, snapshot.uri))
+
+
+async def _parse(ls: FimbleServer, uri: str) -> None:
+    # One document at a time, or else each would take its slice of every turn of the loop.
+    async with ls.parsing:
+        while (document := ls.session.document(uri)) and document.snapshot.tree is None:
+            language = document.snapshot.language
+            grammar = await asyncio.to_thread(ls.session.languages.grammar, language)
+            if grammar is None:
+                return
+            ls.session.parsed(await document.snapshot.parse_in_slices(grammar))
+
+
+async def _warm(ls: FimbleServer, uri: str) -> None:
+    document = ls.session.document(uri)
+    if document is None:
+        return
+    snapshot = document.snapshot
+    prompt, memory = warm(snapshot, 0, document.memory, ls.engine)
+    if prompt is None:
+        return
+    ls.session.remember(snapshot, memory)
+    try:
+        await ls.engine.prefill(prompt, priority=Priority.OPENED)
+    except (EngineError, ModelError):
+        logger.debug("a document could not be read ahead")

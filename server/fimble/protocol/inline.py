@@ -1,0 +1,110 @@
+"""textDocument/inlineCompletion: the request everything else is built for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
+
+from fimble.engine.base import Trace
+from fimble.features.complete import Completion, Reason, complete, warm
+from fimble.protocol.logs import logger
+from fimble.session import Explanation
+from fimble.source.positions import offset_at, position_at
+
+if TYPE_CHECKING:
+    from fimble.features.complete import Memory
+    from fimble.protocol.server import FimbleServer
+    from fimble.session import Document
+    from fimble.source.text import Snapshot
+
+
+def register(server: FimbleServer) -> None:
+    """Add the handler; without options, pygls would not announce it to the client."""
+    options = types.InlineCompletionOptions()
+    server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, options)(inline_completion)
+
+
+async def inline_completion(
+    ls: FimbleServer, params: types.InlineCompletionParams
+) -> types.InlineCompletionList | None:
+    """Suggest what comes next at the cursor, or answer nothing and remember why."""
+    started = perf_counter()
+    document = _document(ls, params.text_document.uri)
+    snapshot, position = document.snapshot, params.position
+    offset = offset_at(snapshot, position.line, position.character, ls.protocol.encoding)
+    try:
+        completion = await _complete(ls, document, offset)
+    except asyncio.CancelledError:
+        _explain(ls, params, _nothing(offset, Reason.CANCELLED), started)
+        raise
+    _explain(ls, params, completion, started)
+    return _answer(ls, snapshot, completion)
+
+
+async def _complete(ls: FimbleServer, document: Document[Memory], offset: int) -> Completion:
+    """Ask the feature; whatever it says of a text that has changed meanwhile is stale."""
+    snapshot = document.snapshot
+    work = complete(snapshot, offset, document.memory, ls.engine, ls.session.settings)
+    try:
+        result = await ls.work.until_stale(snapshot.uri, work)
+    except asyncio.CancelledError:
+        _remember_anchor(ls, document, offset)
+        raise
+    if result is None:
+        _remember_anchor(ls, document, offset)
+        return _nothing(offset, Reason.STALE)
+    completion, memory = result
+    ls.session.remember(snapshot, memory)
+    return completion if ls.session.is_current(snapshot) else _nothing(offset, Reason.STALE)
+
+
+def _remember_anchor(ls: FimbleServer, document: Document[Memory], offset: int) -> None:
+    # The model has read (a part of) what abandoned work laid out, so the next request had better
+    # lay it out alike.
+    _, memory = warm(document.snapshot, offset, document.memory, ls.engine)
+    ls.session.remember(document.snapshot, memory)
+
+
+def _document(ls: FimbleServer, uri: str) -> Document[Memory]:
+    document = ls.session.document(uri)
+    if document is None:
+        raise JsonRpcInvalidParams("This document is not open.")
+    return document
+
+
+def _nothing(offset: int, reason: Reason) -> Completion:
+    return Completion("", offset, offset, reason, Trace())
+
+
+def _answer(
+    ls: FimbleServer, snapshot: Snapshot, completion: Completion
+) -> types.InlineCompletionList | None:
+    if not completion.text:
+        return None
+    start = position_at(snapshot, completion.start, ls.protocol.encoding)
+    end = position_at(snapshot, completion.end, ls.protocol.encoding)
+    place = types.Range(types.Position(*start), types.Position(*end))
+    return types.InlineCompletionList([types.InlineCompletionItem(completion.text, range=place)])
+
+
+def _explain(
+    ls: FimbleServer, params: types.InlineCompletionParams, completion: Completion, started: float
+) -> None:
+    trace = completion.trace
+    total_ms = (perf_counter() - started) * 1000
+    explanation = Explanation(
+        uri=params.text_document.uri,
+        position=(params.position.line, params.position.character),
+        reason=completion.reason,
+        detail=completion.detail,
+        trace=asdict(trace),
+        total_ms=total_ms,
+        outside_ms=max(total_ms - trace.queue_ms - trace.model_ms, 0.0),
+    )
+    ls.session.explain(explanation)
+    logger.debug("inline completion: %s in %.1f ms", completion.reason, total_ms)

@@ -1,0 +1,128 @@
+"""The server: what one connection owns, and how it is started on stdio or a local socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
+from fimble import __version__
+from fimble.engine.messages import State
+from fimble.features.complete import Memory
+from fimble.protocol import (
+    configuration,
+    custom,
+    documents,
+    inline,
+    lifecycle,
+    logs,
+)
+from fimble.protocol.host import EngineHost, Launcher
+from fimble.protocol.messages import Notices
+from fimble.protocol.progress import ProgressBar
+from fimble.protocol.rpc import FimbleProtocol
+from fimble.protocol.transport import StdoutWriter, converse, stdin_reader
+from fimble.protocol.work import Work
+from fimble.session import Session
+from fimble.source.languages import Languages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fimble.engine.base import EngineStatus
+
+CLOSE_SECONDS: Final = 5.0
+_GROUPS: Final = (lifecycle, documents, inline, configuration, custom)
+
+
+class FimbleServer(LanguageServer):
+    """One client's server. Everything that changes lives here and in the `Session`."""
+
+    protocol: FimbleProtocol
+
+    def __init__(self, launcher: Launcher, *, user_directory: Path | None = None) -> None:
+        super().__init__(
+            "fimble",
+            __version__,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            protocol_cls=FimbleProtocol,
+        )
+        self.session: Session[Memory] = Session(Languages.load())
+        self.work = Work()
+        self.engine = EngineHost(launcher, self.work)
+        self.notices = Notices(self)
+        self.configuration = configuration.Configuration(user_directory=user_directory)
+        self.parsing = asyncio.Lock()
+        self._progress = ProgressBar(self, self.engine.stop_fetching)
+        self.engine.on_status(self._on_engine_status)
+
+    def report_server_error(self, error: Exception, source: type[Exception]) -> None:
+        """Log what pygls caught; a client that asked has its answer already."""
+        del source
+        data = error.data if isinstance(error, JsonRpcException) else None
+        places = "".join(data["traceback"]) if isinstance(data, dict) else ""
+        logs.logger.error("a message could not be handled: %s\n%s", type(error).__name__, places)
+
+    @property
+    def exit_status(self) -> int:
+        """The process's exit status: 0 after a proper goodbye."""
+        return 0 if self.protocol.was_shut_down else 1
+
+    async def close(self) -> None:
+        """End all work and the engine, but do not wait for ever."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.work.close()
+                await self.engine.close()
+        except TimeoutError:
+            logs.logger.warning("the engine did not end in time")
+
+    def _on_engine_status(self, status: EngineStatus) -> None:
+        match status.state:
+            case State.LOADING:
+                cancellable = self.engine.is_fetching
+                if status.stage:
+                    self._progress.show(status.progress, status.stage, cancellable=cancellable)
+            case State.READY:
+                self._progress.end("ready")
+                for document in self.session:
+                    documents.warm_later(self, document.snapshot)
+            case State.FAILED | State.DOWN:
+                self._progress.end("failed")
+                if status.error is not None:
+                    self.notices.show(status.error)
+            case State.STOPPED:
+                self._progress.end("stopped")
+
+
+def create_server(launcher: Launcher, *, user_directory: Path | None = None) -> FimbleServer:
+    """Make a server with all its handlers.
+
+    ``user_directory`` holds the user's ``fimble.toml``; None means where the system keeps such
+    files.
+    """
+    server = FimbleServer(launcher, user_directory=user_directory)
+    for group in _GROUPS:
+        group.register(server)
+    return server
+
+
+def serve_stdio(launcher: Launcher, *, user_directory: Path | None = None) -> int:
+    """Talk to one client on standard input and output; return the process's exit status."""
+    logs.set_up()
+    return asyncio.run(_serve_stdio(launcher, user_directory))
+
+
+async def _serve_stdio(launcher: Launcher, user_directory: Path | None) -> int:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.on_loop_exception)
+    server = create_server(launcher, user_directory=user_directory)
+    writer = StdoutWriter()
+    server.protocol.set_writer(writer)
+    await converse(stdin_reader(loop), server.protocol)
+    await server.close()
+    writer.close()
+    return server.exit_status

@@ -1,0 +1,102 @@
+"""A server whose engine is launched, fails or crashes as the test wants it to."""
+
+import asyncio
+import sys
+from threading import Event
+
+from fimble.engine.messages import State
+from fimble.engine.scripted import Script, ScriptedEngine
+from fimble.errors import DownloadFailed, EngineDown, UnsupportedModel
+from fimble.protocol.server import serve_stdio
+
+
+class Launcher:
+    async def launch(self, settings, report):
+        return ScriptedEngine(Script(default=settings.model))
+
+
+class Downloading(Launcher):
+    """Downloads for ever, unless another model is wanted."""
+
+    async def launch(self, settings, report):
+        if settings.model != "big":
+            return await super().launch(settings, report)
+        await asyncio.to_thread(report, 0.25, "downloading big")
+        return await asyncio.get_running_loop().create_future()
+
+
+class Failing(Launcher):
+    """Gets every model but `missing`, `odd` and `buggy`."""
+
+    async def launch(self, settings, report):
+        match settings.model:
+            case "missing":
+                raise DownloadFailed("No source has the model.", "Check the network.")
+            case "odd":
+                return FailingEngine(Script())
+            case "buggy":
+                raise ZeroDivisionError("SECRET")
+        return await super().launch(settings, report)
+
+
+class FailingEngine(ScriptedEngine):
+    def start(self):
+        self.set_state(State.LOADING)
+        self.set_state(State.FAILED, UnsupportedModel("This is no GGUF.", "Try another file."))
+
+
+class Crashing(Launcher):
+    """Dies of the word `crash` and is back at once; of `die` it does not come back."""
+
+    async def launch(self, settings, report):
+        return CrashingEngine(Script(default="alive"))
+
+
+class CrashingEngine(ScriptedEngine):
+    def generate(self, prompt, **options):
+        text = "".join(part for part in prompt.parts if isinstance(part, str))
+        for word in ("crash", "die"):
+            if text.endswith(f"{word} = "):
+                self.set_state(State.DOWN, EngineDown("The model crashed.", "It is restarted."))
+                if word == "crash":
+                    asyncio.get_running_loop().call_soon(self.set_state, State.READY)
+        return super().generate(prompt, **options)
+
+
+class Broken(Launcher):
+    """Has an engine with a bug that quotes the user's text."""
+
+    async def launch(self, settings, report):
+        return BrokenEngine(Script())
+
+
+class BrokenEngine(ScriptedEngine):
+    def generate(self, prompt, **options):
+        raise ZeroDivisionError(prompt)
+
+    async def prefill(self, prompt, **options):
+        raise ZeroDivisionError(prompt)
+
+
+class Stuck(Launcher):
+    """Has an engine that does not close, and ignores being told to."""
+
+    async def launch(self, settings, report):
+        return StuckEngine(Script())
+
+
+class StuckEngine(ScriptedEngine):
+    async def close(self):
+        Event().wait()
+
+
+SCENARIOS = {
+    "downloading": Downloading,
+    "failing": Failing,
+    "crashing": Crashing,
+    "broken": Broken,
+    "stuck": Stuck,
+}
+
+if __name__ == "__main__":
+    sys.exit(serve_stdio(SCENARIOS[sys.argv[1]]()))

@@ -1,0 +1,154 @@
+"""From nothing to a model that answers: loading, failing, crashing, and starting over."""
+
+import asyncio
+
+URI = "file:///a.py"
+TEXT = "x = "
+
+
+async def ask(editor, text=TEXT):
+    if URI in editor.documents:
+        editor.replace_all(URI, text)
+    else:
+        editor.open(URI, text)
+    suggestions = await editor.inline_completion(URI, len(text))
+    explanation = (await editor.explain_last())[0]
+    return [one.text for one in suggestions], explanation["reason"]
+
+
+async def change(editor, **settings):
+    editor.settings = settings
+    editor.notify("workspace/didChangeConfiguration", {"settings": None})
+    await editor.request("fimble/status")
+
+
+async def test_nothing_is_suggested_while_the_model_loads(scripted):
+    async with scripted({TEXT: "1"}, state="loading") as editor:
+        await editor.initialize()
+        assert await ask(editor) == ([], "loading")
+        assert (await editor.status())["state"] == "loading"
+        assert editor.messages == []
+
+
+async def test_a_ready_model_is_described(scripted):
+    async with scripted() as editor:
+        await editor.initialize()
+        await editor.flush()
+        status = await editor.status()
+        assert status["state"] == "ready"
+        assert status["model"]["name"] == "qwen2.5-coder-0.5b"
+        assert status["model"]["architecture"] == "scripted"
+        assert status["profile"]["nCtx"] == 8192
+        assert status["rates"] == {"prefill": 1000.0, "decode": 100.0}
+        assert status["memory"]["kvCellsTotal"] == 8192
+        assert status["error"] is None
+        assert status["settings"] == {"problems": []}
+
+
+async def test_a_download_shows_progress_and_can_be_stopped(scenario):
+    async with scenario("downloading", settings={"model": "big"}) as editor:
+        await editor.initialize()
+        await editor.until(lambda client: client.progress)
+        begin = editor.progress[0]
+        assert begin == {
+            "token": begin["token"],
+            "kind": "begin",
+            "title": "Fimble",
+            "message": "downloading big",
+            "percentage": 25,
+            "cancellable": True,
+        }
+        assert (await ask(editor))[1] == "loading"
+        editor.notify("window/workDoneProgress/cancel", {"token": begin["token"]})
+        await editor.until(lambda client: client.messages)
+        assert editor.progress[-1]["kind"] == "end"
+        assert "stopped" in editor.messages[0]
+        status = await editor.status()
+        assert (status["state"], status["error"]["kind"]) == ("failed", "ModelMissing")
+        assert (await ask(editor))[1] == "failed"
+
+        await change(editor, model="small")
+        await editor.flush()
+        assert await ask(editor) == (["small"], "shown")
+        assert len(editor.messages) == 1
+
+
+async def test_another_model_replaces_a_download_under_way(scenario):
+    async with scenario("downloading", settings={"model": "big"}) as editor:
+        await editor.initialize()
+        await editor.until(lambda client: client.progress)
+        await change(editor, model="small")
+        await editor.flush()
+        assert await ask(editor) == (["small"], "shown")
+        assert editor.progress[-1]["kind"] == "end"
+        assert editor.messages == []
+
+
+async def test_no_progress_without_the_clients_support(scenario):
+    capabilities = {"workspace": {"configuration": True}}
+    settings = {"model": "big"}
+    async with scenario("downloading", settings=settings, capabilities=capabilities) as editor:
+        await editor.initialize()
+        assert (await ask(editor))[1] == "loading"
+        async with asyncio.timeout(30):
+            while (await editor.status())["stage"] != "downloading big":
+                pass
+        assert editor.progress == []
+
+
+async def test_a_failed_download_is_told_once_and_the_server_stays(scenario):
+    async with scenario("failing", settings={"model": "missing"}) as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert (await ask(editor))[1] == "failed"
+        assert (await ask(editor))[1] == "failed"
+        assert editor.messages == ["Fimble: No source has the model. Check the network."]
+        await change(editor, model="good")
+        await editor.flush()
+        assert await ask(editor) == (["good"], "shown")
+
+
+async def test_a_model_that_cannot_be_loaded_is_told_once(scenario):
+    async with scenario("failing", settings={"model": "odd"}) as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert (await ask(editor))[1] == "failed"
+        assert editor.messages == ["Fimble: This is no GGUF. Try another file."]
+        assert (await editor.status())["error"]["kind"] == "UnsupportedModel"
+
+
+async def test_a_bug_in_the_launch_is_told_without_its_message(scenario):
+    async with scenario("failing", settings={"model": "buggy"}) as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert (await ask(editor))[1] == "failed"
+        assert editor.messages == ["Fimble: The engine could not be started. See the server's log."]
+    assert any("ZeroDivisionError" in line for line in editor.log)
+    assert not any("SECRET" in line for line in editor.log)
+
+
+async def test_a_crash_is_told_once_and_the_next_request_works(scenario):
+    async with scenario("crashing") as editor:
+        await editor.initialize()
+        await editor.flush()
+        for _ in range(3):
+            assert await ask(editor, "crash = ") == ([], "down")
+            assert await ask(editor) == (["alive"], "shown")
+        assert await ask(editor, "die = ") == ([], "down")
+        assert await ask(editor, "y = ") == ([], "down")
+        assert editor.messages == ["Fimble: The model crashed. It is restarted."]
+
+
+async def test_switching_off_and_on(scripted):
+    async with scripted({TEXT: "1"}, settings={"enabled": False}) as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert (await editor.status())["state"] == "stopped"
+        assert await ask(editor) == ([], "disabled")
+        await change(editor, enabled=True)
+        await editor.flush()
+        assert await ask(editor) == (["1"], "shown")
+        await change(editor, enabled=False)
+        await editor.flush()
+        assert (await editor.status())["state"] == "stopped"
+        assert editor.messages == []
