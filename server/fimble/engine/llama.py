@@ -105,6 +105,7 @@ class Model:
         self.handle = c.llama_model_load_from_file(str(path).encode(), params)
         if not self.handle:
             raise _load_error(path, backend.errors())
+        self._backend = backend  # llama.cpp logs through it as long as anything lives
         self.path = path
         self.vocab = c.llama_model_get_vocab(self.handle)
         self.n_vocab = int(c.llama_vocab_n_tokens(self.vocab))
