@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from conftest import TIMEOUT_S, reached, running
-from fimble.engine.messages import Overrides, Priority, Prompt, State
+
+from fimble.engine.messages import Keep, Overrides, Priority, Prompt, State
 from fimble.errors import EngineClosed, EngineDown, ModelError, PromptTooLong
 from tiny import write_model
 
@@ -120,14 +120,18 @@ async def test_a_prompt_over_the_context_is_one_clear_error(engine):
     assert (await ask(engine, prompt("    ret")))[1].generated > 0
 
 
+async def killed_while_asking(engine):
+    async with engine.generate(prompt("    "), max_tokens=1900) as generation:
+        async for _ in generation:
+            os.kill(engine.pid, signal.SIGKILL)
+
+
 async def test_a_killed_worker_fails_the_request_and_comes_back(tiny):
     async with running(tiny, backoff_s=(0.01,)) as engine:
         told = []
         engine.on_status(lambda status: told.append(status.state))
         with pytest.raises(EngineDown, match="stopped unexpectedly"):
-            async with engine.generate(prompt("    "), max_tokens=1900) as generation:
-                async for _ in generation:
-                    os.kill(engine.pid, signal.SIGKILL)
+            await killed_while_asking(engine)
         await reached(engine, State.READY)
         assert told.count(State.DOWN) == 1
         assert engine.status.restarts == 1
@@ -222,3 +226,28 @@ async def test_calibration_is_measured_once_and_kept(tiny):
     async with running(tiny, load_profile=lambda: profile, overrides=overrides) as engine:
         chosen = engine.status.profile
     assert (chosen.n_threads, chosen.n_ctx, chosen.flash_attention) == (1, 512, False)
+
+
+async def test_after_a_restart_the_file_is_read_from_disk(tiny, tmp_path):
+    keep = Keep(directory=str(tmp_path), disk_bytes=10**8)
+    question = prompt("    ret", prefix="def f(x):\n    return x\n" * 30)
+    async with running(tiny, keep=keep) as engine:
+        text, cold = await ask(engine, question)
+    async with running(tiny, keep=keep) as engine:
+        again, warm = await ask(engine, question)
+    assert again == text
+    assert cold.restored == 0
+    assert warm.restored > cold.prompt_tokens - 10
+    assert warm.evaluated < 10
+
+
+async def test_an_idle_worker_parks_what_it_knows(tiny, tmp_path):
+    keep = Keep(directory=str(tmp_path), disk_bytes=10**8)
+    async with running(tiny, keep=keep) as engine:
+        await ask(engine, prompt("    ret", prefix="x = 1\n" * 100))
+        await engine.flush()
+        assert (await engine.stats()).disk_bytes > 0
+        os.kill(engine.pid, signal.SIGKILL)
+    async with running(tiny, keep=keep) as engine:
+        _, warm = await ask(engine, prompt("    ret", prefix="x = 1\n" * 100))
+    assert warm.restored > 100

@@ -1,13 +1,9 @@
 """The engine's parts that need no model: messages, KV slots, scheduler, vocabulary, script."""
 
-import random
-from dataclasses import dataclass, field
-
 import msgspec
 import pytest
 
 from fimble.engine import messages as m
-from fimble.engine.kv import FORK_TOKENS, KVCache, common_prefix
 from fimble.engine.scheduler import Scheduler
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.engine.vocab import FAMILIES, Vocabulary, find_sentinels
@@ -25,7 +21,7 @@ PROMPT = m.Prompt((1, "def f():\n", 2, "\n", 3, "    ret"))
         m.Load("model.gguf", m.Overrides(n_threads=2), None),
         m.Generate(7, PROMPT, 12, m.Priority.VISIBLE),
         m.Cancel(7),
-        m.Started(7, 10, 8, 2, 0.1, 3.5),
+        m.Started(7, 10, 8, 4, 2, 0.1, 3.5),
         m.Piece(7, "né\U0001f600\r\n", -0.25, 1.5, 20.0),
         m.Finished(7, "length", 44.0),
         m.Failed(None, "UnsupportedModel", "no", "hint"),
@@ -50,101 +46,6 @@ def test_an_unknown_frame_is_refused(body):
 def test_an_error_keeps_its_class_across_the_pipe():
     assert type(from_name("UnsupportedModel", "no", "hint")) is UnsupportedModel
     assert type(from_name("os", "no")).__name__ == "EngineDown"
-
-
-# --- KV slots -----------------------------------------------------------------------------
-
-
-@dataclass
-class NaiveCells:
-    """Cells as plain lists: what llama.cpp is supposed to hold."""
-
-    held: dict[int, list[int]] = field(default_factory=dict)
-
-    def remove(self, seq, start, end=-1):
-        assert end == -1
-        self.held[seq] = self.held.get(seq, [])[:start]
-
-    def copy(self, source, target, end):
-        assert not self.held.get(target), "the target must be empty: cells would mix"
-        self.held[target] = self.held[source][:end]
-
-
-def extend(cells, slot, tokens):
-    slot.tokens.extend(tokens)
-    cells.held.setdefault(slot.seq, []).extend(tokens)
-
-
-def claim_and_read(cache, cells, tokens):
-    slot = cache.claim(tokens)
-    reused = len(slot.tokens)
-    extend(cells, slot, tokens[reused:])
-    cache.release(slot)
-    return slot, reused
-
-
-def test_typing_goes_on_in_the_same_slot():
-    cells = NaiveCells()
-    cache = KVCache(cells, 3)
-    file = list(range(500))
-    slot, reused = claim_and_read(cache, cells, file)
-    assert reused == 0
-    again, reused = claim_and_read(cache, cells, [*file, 7, 8])
-    assert (again.seq, reused) == (slot.seq, 500)
-    again, reused = claim_and_read(cache, cells, [*file, 9])
-    assert (again.seq, reused) == (slot.seq, 500)
-
-
-def test_an_equal_prompt_leaves_one_token_to_evaluate():
-    cells = NaiveCells()
-    cache = KVCache(cells, 2)
-    claim_and_read(cache, cells, [1, 2, 3])
-    assert claim_and_read(cache, cells, [1, 2, 3])[1] == 2
-
-
-def test_leaving_a_long_tail_forks_so_that_coming_back_is_free():
-    cells = NaiveCells()
-    cache = KVCache(cells, 3)
-    here = [*range(100), *range(1000, 1001 + FORK_TOKENS)]
-    there = [*range(100), *range(5000, 5400)]
-    first, _ = claim_and_read(cache, cells, here)
-    second, reused = claim_and_read(cache, cells, there)
-    assert reused == 100
-    assert second.seq != first.seq
-    assert claim_and_read(cache, cells, here)[1] == len(here) - 1
-
-
-def test_running_work_is_neither_cut_nor_dropped():
-    cells = NaiveCells()
-    cache = KVCache(cells, 2)
-    busy = cache.claim([1, 2, 3])
-    extend(cells, busy, [1, 2, 3])
-    other = cache.claim([1, 2, 9])
-    assert other.seq != busy.seq
-    assert busy.tokens == [1, 2, 3]
-    assert cache.claim([4, 5]) is None
-    assert not cache.make_room()
-
-
-def test_random_prompts_never_make_slots_and_cells_differ():
-    rng = random.Random(7)
-    cells = NaiveCells()
-    cache = KVCache(cells, 4)
-    for _ in range(2000):
-        tokens = [rng.randrange(3) for _ in range(rng.randrange(1, 400))]
-        slot, reused = claim_and_read(cache, cells, tokens)
-        assert slot.tokens == tokens
-        assert reused < len(tokens)
-        for each in cache.slots:
-            assert cells.held.get(each.seq, []) == each.tokens
-        if rng.random() < 0.05:
-            cache.make_room()
-
-
-def test_common_prefix():
-    assert common_prefix([1, 2, 3], [1, 2, 4]) == 2
-    assert common_prefix([1, 2], [1, 2, 3]) == 2
-    assert common_prefix([], [1]) == 0
 
 
 # --- scheduler ----------------------------------------------------------------------------
@@ -253,7 +154,7 @@ async def test_states_are_answered_like_the_real_engine():
 def test_a_script_file_that_cannot_be_read_is_one_clear_error(tmp_path):
     path = tmp_path / "script.json"
     path.write_text('{"answers": {"x": 3}}')
-    with pytest.raises(FimbleError, match="script.json cannot be used"):
+    with pytest.raises(FimbleError, match=r"script\.json cannot be used"):
         Script.load(path)
     path.write_text('{"answers": {"x": "y"}, "default": "z", "delay_ms": 0}')
     assert Script.load(path).answer("ax") == "y"

@@ -15,11 +15,13 @@ from fimble.errors import FimbleError
 class Trace:
     """What one request cost, in tokens and milliseconds.
 
-    ``model_ms`` is time inside the worker after the queue: everything else is ours to answer for.
+    Of the ``reused`` tokens ``restored`` came out of RAM or from disk. ``model_ms`` is time inside
+    the worker after the queue: everything else is ours to answer for.
     """
 
     prompt_tokens: int = 0
     reused: int = 0
+    restored: int = 0
     evaluated: int = 0
     generated: int = 0
     drafted: int = 0

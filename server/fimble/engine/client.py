@@ -25,6 +25,7 @@ from fimble.engine.messages import (
     Finished,
     Flush,
     Generate,
+    Keep,
     Load,
     Loading,
     Message,
@@ -35,6 +36,7 @@ from fimble.engine.messages import (
     Prompt,
     QueryStats,
     Ready,
+    Shutdown,
     Started,
     State,
     Stats,
@@ -62,8 +64,10 @@ STABLE_S: Final = 60.0
 HANG_S: Final = 120.0
 """A key press that gets no word for this long means the worker hangs; the slowest supported
 machine reads a full context in less."""
-CLOSE_S: Final = 2.0
-"""How long the worker may take to leave after its stdin closed."""
+KEEP_S: Final = 1.5
+"""How long the worker may write KV state at shutdown: 1.5 GB/s make that a dozen files."""
+CLOSE_S: Final = 3.0
+"""How long the worker may take to leave before it is killed."""
 MAX_LOAD_CRASHES: Final = 3
 """Crashes in a row before ever being ready: then the model or the build is bad, not the luck."""
 
@@ -80,6 +84,7 @@ class EngineConfig:
     overrides: Overrides = field(default_factory=Overrides)
     load_profile: Callable[[], Profile | None] = lambda: None
     save_profile: Callable[[Profile], None] = lambda _profile: None
+    keep: Keep = field(default_factory=Keep)
     command: Sequence[str] = WORKER_COMMAND
     backoff_s: Sequence[float] = BACKOFF_S
 
@@ -231,7 +236,7 @@ class WorkerEngine:
             self._fail(EngineDown(f"The model worker cannot be started: {error}."))
             return None
         config = self._config
-        self._send(Load(str(config.model), config.overrides, config.load_profile()))
+        self._send(Load(str(config.model), config.overrides, config.load_profile(), config.keep))
         stdout = self._process.stdout
         assert stdout is not None, "stdout is a pipe"
         ready_at = None
@@ -296,8 +301,8 @@ class WorkerEngine:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.stdin is not None:
-            process.stdin.close()
+        if process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(encode(Shutdown(KEEP_S)))
         try:
             await asyncio.wait_for(process.wait(), CLOSE_S)
         except TimeoutError:
@@ -349,6 +354,7 @@ class WorkerGeneration:
                     self._trace = Trace(
                         prompt_tokens=message.prompt_tokens,
                         reused=message.reused,
+                        restored=message.restored,
                         evaluated=message.evaluated,
                         queue_ms=message.queue_ms,
                         prefill_ms=message.prefill_ms,

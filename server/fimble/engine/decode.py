@@ -18,6 +18,7 @@ import numpy as np
 from fimble.engine.kv import KVCache, Slot
 from fimble.engine.llama import N_UBATCH, Context, Model, Outcome
 from fimble.engine.messages import Finished, Generate, ModelInfo, Piece, Prompt, Started, ToServer
+from fimble.engine.segments import SEGMENT_TOKENS
 from fimble.engine.vocab import TokenIds, Vocabulary
 from fimble.errors import EngineDown, PromptTooLong
 
@@ -27,10 +28,15 @@ TOKENIZED_PIECES: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A prompt as tokens. ``pending`` are the bytes that healing took off its end."""
+    """A prompt as tokens. ``pending`` are the bytes that healing took off its end.
+
+    The first ``stable`` tokens are worth parking: all but a last piece that is shorter than a
+    segment, because that is what was typed since the anchor.
+    """
 
     tokens: tuple[int, ...]
     pending: bytes
+    stable: int
 
 
 @dataclass(slots=True)
@@ -63,16 +69,20 @@ class Decoder:
     def encode(self, prompt: Prompt) -> Encoded:
         """Tokenize piece by piece; with healing the last text token becomes pending bytes."""
         tokens: list[int] = [] if self._bos is None else [self._bos]
+        before_last = 0
         for part in prompt.parts:
+            before_last = len(tokens)
             if isinstance(part, int):
                 tokens.append(part)
             else:
                 tokens.extend(self._tokenize(part))
         ends_in_text = bool(prompt.parts) and isinstance(prompt.parts[-1], str)
+        typed = ends_in_text and len(tokens) - before_last < SEGMENT_TOKENS
+        stable = before_last if typed else len(tokens)
         if prompt.heal and ends_in_text and prompt.parts[-1] and len(tokens) > 1:
             pending = self._vocabulary.token_bytes[tokens.pop()]
-            return Encoded(tuple(tokens), pending)
-        return Encoded(tuple(tokens), b"")
+            return Encoded(tuple(tokens), pending, min(stable, len(tokens)))
+        return Encoded(tuple(tokens), b"", stable)
 
     def run(self, request: Generate, queue_ms: float) -> Iterator[ToServer | None]:
         """Do a request step by step; None after a step that has nothing to tell.
@@ -87,17 +97,20 @@ class Decoder:
                 f"{self._context.n_ctx}.",
                 "Raise the setting engine.contextSize.",
             )
-        slot = self._cache.claim(encoded.tokens)
-        if slot is None:
+        claimed = self._cache.claim(encoded.tokens)
+        if claimed is None:
             raise EngineDown("Every KV slot is busy.")
+        slot, restored = claimed
         run = _Run(request, slot, encoded.pending, time.perf_counter() - started)
         reused = len(slot.tokens)
         try:
             yield from self._read(run, encoded.tokens)
+            slot.stable = encoded.stable
             yield Started(
                 id=request.id,
                 prompt_tokens=len(encoded.tokens),
                 reused=reused,
+                restored=restored,
                 evaluated=len(encoded.tokens) - reused,
                 queue_ms=queue_ms,
                 prefill_ms=run.model_ms,

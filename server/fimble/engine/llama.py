@@ -90,7 +90,9 @@ class Model:
         on_progress: Callable[[float], None] = lambda _fraction: None,
     ) -> None:
         if not path.is_file():
-            raise ModelMissing(f"The model file {path} does not exist.", "Run `fimble models pull`.")
+            raise ModelMissing(
+                f"The model file {path} does not exist.", "Run `fimble models pull`."
+            )
 
         @c.llama_progress_callback  # type: ignore[untyped-decorator]
         def progress(fraction: float, _data: object) -> bool:
@@ -268,8 +270,8 @@ class Context:
         params.n_ctx = n_ctx
         params.n_batch = N_UBATCH
         params.n_ubatch = N_UBATCH
-        params.n_seq_max = n_seq_max
-        params.n_outputs_max = max(N_OUTPUTS_MAX, n_seq_max)
+        params.n_seq_max = n_seq_max + 1
+        params.n_outputs_max = max(N_OUTPUTS_MAX, n_seq_max + 1)
         params.n_threads = n_threads
         params.n_threads_batch = n_threads_batch
         params.flash_attn_type = (
@@ -286,6 +288,7 @@ class Context:
             )
         self.n_ctx = int(c.llama_n_ctx(self.handle))
         self._memory = c.llama_get_memory(self.handle)
+        self._scratch = n_seq_max  # a sequence of our own, through which ranges are saved
         self._batch = _Batch(N_UBATCH)
 
     def close(self) -> None:
@@ -336,6 +339,28 @@ class Context:
     def copy(self, source: int, target: int, end: int) -> None:
         """Let ``target`` share the first ``end`` cells of ``source``; nothing is copied."""
         c.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def save(self, seq: int, start: int, end: int) -> npt.NDArray[np.uint8]:
+        """The cells ``[start, end)`` of a sequence in llama.cpp's own format."""
+        c.llama_memory_seq_cp(self._memory, seq, self._scratch, start, end)
+        size = c.llama_state_seq_get_size(self.handle, self._scratch)
+        blob = np.empty(size, np.uint8)
+        written = c.llama_state_seq_get_data(self.handle, _bytes(blob), size, self._scratch)
+        self.remove(self._scratch, 0)
+        return blob[:written]
+
+    def restore(self, seq: int, blob: npt.NDArray[np.uint8], end: int) -> bool:
+        """Append a saved range to a sequence, up to position ``end``; False if it does not fit."""
+        size = blob.nbytes
+        read = c.llama_state_seq_set_data(self.handle, _bytes(blob), size, self._scratch)
+        if read == size:
+            c.llama_memory_seq_cp(self._memory, self._scratch, seq, 0, end)
+        self.remove(self._scratch, 0)
+        return bool(read == size)
+
+
+def _bytes(blob: npt.NDArray[np.uint8]) -> Any:
+    return blob.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 class _Batch:

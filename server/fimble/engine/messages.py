@@ -111,12 +111,26 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Where KV state may rest outside the context, and how much; without a directory not on disk.
+
+    ``layout`` is the version of the prompt layout: state of another one would never match again.
+    """
+
+    directory: str | None = None
+    ram_bytes: int = 256 * 1024 * 1024
+    disk_bytes: int = 0
+    layout: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """Open this model; the first message, and sent once."""
 
     path: str
     overrides: Overrides = field(default_factory=Overrides)
     profile: Profile | None = None
+    keep: Keep = field(default_factory=Keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,13 @@ class Flush:
     """Answer with `Finished` when nothing else waits: a test aid."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Stop all work, keep what KV state can be written in ``seconds``, and leave."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +192,15 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The prompt is in the KV cache; text follows."""
+    """The prompt is in the KV cache; text follows.
+
+    Of the ``reused`` tokens ``restored`` came out of RAM or from disk.
+    """
 
     id: int
     prompt_tokens: int
     reused: int
+    restored: int
     evaluated: int
     queue_ms: float
     prefill_ms: float
@@ -224,9 +249,11 @@ class Stats:
     kv_cells_used: int
     kv_cells_total: int
     sequences: int
+    parked_bytes: int = 0
+    disk_bytes: int = 0
 
 
-ToWorker = Load | Generate | Cancel | Flush | QueryStats
+ToWorker = Load | Generate | Cancel | Flush | Shutdown | QueryStats
 ToServer = Loading | Ready | Started | Piece | Finished | Failed | Stats
 Message = ToWorker | ToServer
 
@@ -237,6 +264,7 @@ _BY_NAME: Final[dict[str, type[Any]]] = {
         Generate,
         Cancel,
         Flush,
+        Shutdown,
         QueryStats,
         Loading,
         Ready,

@@ -7,6 +7,8 @@ and the context's native abort flag, nothing else.
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 import os
 import queue
 import signal
@@ -21,6 +23,7 @@ import psutil
 
 from fimble.engine.calibrate import choose_profile, open_context
 from fimble.engine.decode import Decoder
+from fimble.engine.files import SegmentFiles
 from fimble.engine.kv import KVCache
 from fimble.engine.llama import ALL_LAYERS, Backend, Context, Model, supports_gpu
 from fimble.engine.messages import (
@@ -31,21 +34,32 @@ from fimble.engine.messages import (
     Finished,
     Flush,
     Generate,
+    Keep,
     Load,
     Loading,
     Message,
+    Priority,
+    Profile,
     QueryStats,
     Ready,
+    Shutdown,
     Stats,
     ToServer,
     decode,
     encode,
 )
 from fimble.engine.scheduler import Job, Scheduler
+from fimble.engine.segments import SegmentTree
 from fimble.errors import FimbleError
 
 N_SLOTS = 8
 """Sequences in the context: files that stay warm side by side; their cells are shared."""
+IDLE_S = 2.0
+"""Quiet time after which KV state is copied out of the context: never while somebody types."""
+KEY_SAMPLES = 64
+KEY_SAMPLE_BYTES = 65536
+UPKEEP = -1
+"""The job id of that work."""
 
 
 class Worker:
@@ -59,6 +73,7 @@ class Worker:
         self._flushes: list[int] = []
         self._running: Job | None = None
         self._context: Context | None = None
+        self._upkeep_at: float | None = None
         self._reported = 0
 
     def serve(self) -> None:
@@ -98,7 +113,8 @@ class Worker:
         )
         self._send(Loading(0.9, "preparing"))
         self._context = open_context(model, profile, n_seq_max=N_SLOTS)
-        self._cache = KVCache(self._context, N_SLOTS)
+        self._tree = open_tree(model, profile, order.keep)
+        self._cache = KVCache(self._context, N_SLOTS, self._tree)
         self._decoder = Decoder(model, self._context, self._cache, info)
         self._send(Ready(info, profile))
 
@@ -117,13 +133,20 @@ class Worker:
             self._context.clear_abort()
         while True:
             idle = not self._scheduler
-            if idle:
+            if idle and self._upkeep_at != 0.0:
                 self._answer_flushes()
             try:
-                message = self._inbox.get(block=idle)
+                message = self._inbox.get(idle, self._patience())
             except queue.Empty:
+                if idle:
+                    self._upkeep_at = None
+                    self._scheduler.add(UPKEEP, Priority.PERSIST, self._upkeep())
                 return
             self._handle(message)
+
+    def _patience(self) -> float | None:
+        """Seconds until upkeep is due; None when there is nothing to keep."""
+        return None if self._upkeep_at is None else max(0.0, self._upkeep_at - time.monotonic())
 
     def _handle(self, message: Message) -> None:
         match message:
@@ -135,8 +158,12 @@ class Worker:
                 if job is not None:
                     close(job)
                     self._send(Finished(identifier, "cancelled"))
+            case Shutdown(seconds=seconds):
+                self._leave(seconds)
             case Flush(id=identifier):
                 self._flushes.append(identifier)
+                if self._upkeep_at is not None:
+                    self._upkeep_at = 0.0
             case QueryStats(id=identifier):
                 self._send(self._stats(identifier))
             case _:
@@ -154,7 +181,10 @@ class Worker:
             return
         self._running = job
         try:
-            event = next(job.steps, None)
+            event = next(job.steps)
+        except StopIteration:
+            self._scheduler.remove(job.id)
+            return
         except FimbleError as error:
             self._scheduler.remove(job.id)
             self._send(failure(job.id, error))
@@ -166,6 +196,23 @@ class Worker:
         if isinstance(event, Finished):
             close(job)
             self._scheduler.remove(job.id)
+            self._upkeep_at = time.monotonic() + IDLE_S
+
+    def _upkeep(self) -> Iterator[None]:
+        """Bring what only the context has to RAM and disk, a segment at a time."""
+        yield from self._cache.park()
+        yield from self._cache.persist()
+
+    def _leave(self, seconds: float) -> None:
+        """Keep what there is time for, then end the process."""
+        deadline = time.monotonic() + seconds
+        while (job := self._scheduler.current()) is not None:
+            close(job)
+            self._scheduler.remove(job.id)
+        for _ in self._upkeep():
+            if time.monotonic() > deadline:
+                break
+        os._exit(0)
 
     def _answer_flushes(self) -> None:
         for identifier in self._flushes:
@@ -179,6 +226,8 @@ class Worker:
             kv_cells_used=sum(len(slot.tokens) for slot in self._cache.slots),
             kv_cells_total=self._context.n_ctx if self._context else 0,
             sequences=sum(bool(slot.tokens) for slot in self._cache.slots),
+            parked_bytes=self._tree.ram_used,
+            disk_bytes=self._tree.disk_used,
         )
 
     def _send(self, message: ToServer) -> None:
@@ -211,6 +260,8 @@ class Worker:
         match message:
             case Cancel(id=identifier):
                 return running is not None and running.id == identifier
+            case Shutdown():
+                return True
             case Generate(priority=priority):
                 return running is not None and running.priority > priority
             case _:
@@ -226,6 +277,37 @@ def read_exactly(descriptor: int, size: int) -> bytes:
             raise EOFError
         data += chunk
     return data
+
+
+def open_tree(model: Model, profile: Profile, keep: Keep) -> SegmentTree:
+    """The RAM and disk tiers for this model, this build and this way to run it."""
+    if keep.directory is None or keep.disk_bytes <= 0:
+        return SegmentTree(ram_bytes=keep.ram_bytes)
+    key = kv_key(model.path, profile, keep.layout)
+    try:
+        files = SegmentFiles(Path(keep.directory), key, cap_bytes=keep.disk_bytes)
+        return SegmentTree(ram_bytes=keep.ram_bytes, files=files)
+    except OSError as error:
+        print(f"fimble: KV state cannot be kept on disk: {error}", file=sys.stderr)
+        return SegmentTree(ram_bytes=keep.ram_bytes)
+
+
+def kv_key(path: Path, profile: Profile, layout: int) -> bytes:
+    """Everything that makes cells of one run useless in another.
+
+    The model is known by its size and by samples spread over the file: its whole digest would
+    cost the start half a second a gigabyte. RoPE and KV types are llama.cpp's defaults for the
+    model; there are no adapters.
+    """
+    size = path.stat().st_size
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{size} f16 {profile.flash_attention} {profile.n_gpu_layers} {layout}".encode())
+    digest.update(importlib.metadata.version("llama-cpp-python").encode())
+    with path.open("rb") as file:
+        for index in range(KEY_SAMPLES):
+            file.seek(index * size // KEY_SAMPLES)
+            digest.update(file.read(KEY_SAMPLE_BYTES))
+    return digest.digest()
 
 
 def close(job: Job) -> None:

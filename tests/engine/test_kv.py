@@ -1,0 +1,433 @@
+"""The KV store: a naive model of the cells first, then llama.cpp itself on a tiny model."""
+
+import random
+import stat
+
+import numpy as np
+import pytest
+
+from fimble.engine.files import HEADER, SegmentFiles
+from fimble.engine.kv import FORK_TOKENS, KVCache, common_prefix
+from fimble.engine.llama import Backend, Context, Model
+from fimble.engine.segments import SEGMENT_TOKENS, Segment, SegmentTree
+
+BYTES_PER_TOKEN = 10
+KEY = bytes(range(16))
+
+
+class NaiveCells:
+    """Sequences as lists of tokens; a blob spells its tokens, so that a mix-up shows."""
+
+    def __init__(self, capacity=10**9):
+        self.held = {}
+        self.capacity = capacity
+
+    def remove(self, seq, start, end=-1):
+        assert end == -1
+        self.held[seq] = self.held.get(seq, [])[:start]
+
+    def copy(self, source, target, end):
+        assert not self.held.get(target), "the target must be empty: cells would mix"
+        self.held[target] = self.held[source][:end]
+
+    def save(self, seq, start, end):
+        tokens = np.asarray(self.held[seq][start:end], np.int32)
+        assert len(tokens) == end - start
+        blob = np.zeros(4 + tokens.nbytes + BYTES_PER_TOKEN * len(tokens), np.uint8)
+        blob[:4] = np.frombuffer(np.int32(start).tobytes(), np.uint8)
+        blob[4 : 4 + tokens.nbytes] = np.frombuffer(tokens.tobytes(), np.uint8)
+        return blob
+
+    def restore(self, seq, blob, end):
+        start = int(np.frombuffer(blob[:4].tobytes(), np.int32)[0])
+        count = (blob.nbytes - 4) // (4 + BYTES_PER_TOKEN)
+        tokens = np.frombuffer(blob[4 : 4 + 4 * count].tobytes(), np.int32).tolist()
+        held = self.held.setdefault(seq, [])
+        assert len(held) == start, "positions must go on where the sequence ends"
+        if sum(map(len, self.held.values())) + count > self.capacity:
+            return False
+        held.extend(tokens[: end - start])
+        return True
+
+
+def make_cache(cells, n_slots=3, ram_bytes=10**6, files=None):
+    return KVCache(cells, n_slots, SegmentTree(ram_bytes=ram_bytes, files=files))
+
+
+def ask(cache, cells, tokens, stable=None):
+    """Claim, read the rest, release; how many tokens were reused and how many restored."""
+    slot, restored = cache.claim(tokens)
+    reused = len(slot.tokens)
+    slot.tokens.extend(tokens[reused:])
+    cells.held.setdefault(slot.seq, []).extend(tokens[reused:])
+    slot.stable = len(tokens) if stable is None else stable
+    cache.release(slot)
+    assert slot.tokens == tokens
+    check(cache, cells)
+    return reused, restored
+
+
+def check(cache, cells):
+    for slot in cache.slots:
+        assert cells.held.get(slot.seq, []) == slot.tokens
+        assert slot.stable <= len(slot.tokens)
+
+
+def finish(steps):
+    for _ in steps:
+        pass
+
+
+# --- slots --------------------------------------------------------------------------------
+
+
+def test_typing_goes_on_in_the_same_slot():
+    cells = NaiveCells()
+    cache = make_cache(cells)
+    file = list(range(500))
+    assert ask(cache, cells, file) == (0, 0)
+    assert ask(cache, cells, [*file, 7, 8], 500) == (500, 0)
+    assert ask(cache, cells, [*file, 9], 500) == (500, 0)
+    assert sum(bool(slot.tokens) for slot in cache.slots) == 1
+
+
+def test_an_equal_prompt_leaves_one_token_to_evaluate():
+    cells = NaiveCells()
+    cache = make_cache(cells)
+    ask(cache, cells, [1, 2, 3])
+    assert ask(cache, cells, [1, 2, 3]) == (2, 0)
+
+
+def test_leaving_a_long_tail_forks_so_that_coming_back_is_free():
+    cells = NaiveCells()
+    cache = make_cache(cells)
+    here = [*range(100), *range(1000, 1001 + FORK_TOKENS)]
+    there = [*range(100), *range(5000, 5400)]
+    ask(cache, cells, here)
+    assert ask(cache, cells, there) == (100, 0)
+    assert ask(cache, cells, here) == (len(here) - 1, 0)
+
+
+def test_running_work_is_neither_cut_nor_dropped():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=2)
+    busy, _ = cache.claim([1, 2, 3])
+    busy.tokens.extend([1, 2, 3])
+    cells.held[busy.seq] = [1, 2, 3]
+    other, _ = cache.claim([1, 2, 9])
+    assert other.seq != busy.seq
+    assert busy.tokens == [1, 2, 3]
+    assert cache.claim([4, 5]) is None
+    assert not cache.make_room()
+
+
+# --- parking ------------------------------------------------------------------------------
+
+
+def file_tokens(number, length=400):
+    return [1, *range(10_000 * number, 10_000 * number + length)]
+
+
+def test_a_file_that_left_the_context_comes_back_from_ram():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=2)
+    for number in range(1, 5):
+        ask(cache, cells, file_tokens(number))
+    reused, restored = ask(cache, cells, file_tokens(1))
+    assert reused == len(file_tokens(1)) - 1
+    assert restored >= reused - 1
+
+
+def test_only_the_stable_part_is_parked():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=1)
+    ask(cache, cells, [*file_tokens(1), 5, 5, 5], stable=401)
+    ask(cache, cells, file_tokens(2))
+    assert ask(cache, cells, [*file_tokens(1), 5, 5, 5, 6])[0] == 401
+
+
+def test_an_edit_in_the_middle_keeps_what_is_above_it():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=1)
+    before = file_tokens(1, 600)
+    ask(cache, cells, before)
+    ask(cache, cells, file_tokens(2))
+    after = [*before[:300], 7, *before[300:]]
+    assert ask(cache, cells, after)[0] == 300
+
+
+def test_equal_beginnings_are_parked_once():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=2)
+    trunk = list(range(3 * SEGMENT_TOKENS))
+    for number in range(4):
+        ask(cache, cells, [*trunk, *range(1000 * (number + 1), 1000 * (number + 1) + 200)])
+    finish(cache.park())
+    tree = cache._tree
+    held = sum(len(s.tokens) for s in tree._by_id.values())
+    assert held == len(trunk) + 4 * 200
+
+
+def test_ram_stays_under_its_cap_and_children_go_before_parents():
+    cells = NaiveCells()
+    cap = 3 * SEGMENT_TOKENS * (4 + BYTES_PER_TOKEN)
+    cache = make_cache(cells, n_slots=1, ram_bytes=cap)
+    for number in range(8):
+        ask(cache, cells, file_tokens(number + 1))
+        tree = cache._tree
+        assert tree.ram_used <= cap
+        for segment in tree._by_id.values():
+            assert segment.parent in tree._by_id
+
+
+def test_a_restore_that_does_not_fit_is_cut_short_not_wrong():
+    cells = NaiveCells(capacity=900)
+    cache = make_cache(cells, n_slots=3)
+    for number in (1, 2, 3, 4):
+        tokens = file_tokens(number)
+        while sum(map(len, cells.held.values())) + len(tokens) > cells.capacity:
+            cache.make_room()
+        ask(cache, cells, tokens)
+    ask(cache, cells, file_tokens(1))
+
+
+def test_random_prompts_never_mix_cells_up(tmp_path):
+    rng = random.Random(11)
+    cells = NaiveCells(capacity=3000)
+    files = SegmentFiles(tmp_path, KEY, cap_bytes=40_000)
+    cache = make_cache(cells, n_slots=3, ram_bytes=12_000, files=files)
+    known = [[1]]
+    for _ in range(3000):
+        base = rng.choice(known)
+        tokens = base[: rng.randrange(1, len(base) + 1)]
+        tokens = tokens + [rng.randrange(4) for _ in range(rng.randrange(1, 200))]
+        while sum(map(len, cells.held.values())) + len(tokens) > cells.capacity:
+            if not cache.make_room():
+                break
+        ask(cache, cells, tokens, stable=rng.randrange(len(tokens) + 1))
+        known.append(tokens[:900])
+        known = known[-20:]
+        action = rng.random()
+        if action < 0.1:
+            finish(cache.park())
+        elif action < 0.2:
+            finish(cache.persist())
+        check(cache, cells)
+        assert cache._tree.ram_used <= 12_000
+        assert files.used <= 40_000
+
+
+# --- disk ---------------------------------------------------------------------------------
+
+
+def filled(tmp_path, cells=None):
+    cells = cells or NaiveCells()
+    files = SegmentFiles(tmp_path, KEY, cap_bytes=10**7)
+    cache = make_cache(cells, n_slots=2, files=files)
+    ask(cache, cells, file_tokens(1))
+    finish(cache.park())
+    finish(cache.persist())
+    return sorted(tmp_path.glob("*/*.kv"))
+
+
+def restart(tmp_path):
+    cells = NaiveCells()
+    files = SegmentFiles(tmp_path, KEY, cap_bytes=10**7)
+    return make_cache(cells, n_slots=2, files=files), cells
+
+
+def test_after_a_restart_the_last_file_is_warm(tmp_path):
+    paths = filled(tmp_path)
+    assert len(paths) == 4
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+    cache, cells = restart(tmp_path)
+    assert ask(cache, cells, file_tokens(1)) == (400, 400)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda data: data[:-1],
+        lambda data: data[: HEADER.size - 1],
+        lambda data: b"",
+        lambda data: (
+            data[:-5] + b"\x00" + data[-4:] if data[-5] else data[:-5] + b"\x01" + data[-4:]
+        ),
+        lambda data: b"X" + data[1:],
+        lambda data: data[:8] + b"\x09" + data[9:],
+        lambda data: data[:12] + bytes(16) + data[28:],
+    ],
+    ids=["cut", "header cut", "empty", "blob flipped", "magic", "version", "other key"],
+)
+def test_a_damaged_file_is_ignored_and_removed(tmp_path, harm):
+    for path in filled(tmp_path):
+        path.write_bytes(harm(path.read_bytes()))
+    cache, cells = restart(tmp_path)
+    assert ask(cache, cells, file_tokens(1)) == (0, 0)
+    assert not list(tmp_path.glob("*/*.kv"))
+
+
+def test_a_file_under_another_name_is_removed(tmp_path):
+    path = filled(tmp_path)[0]
+    path.rename(path.with_name("00" * 16 + ".kv"))
+    path.with_name("notes.txt").write_text("stray")
+    SegmentTree(ram_bytes=10**6, files=SegmentFiles(tmp_path, KEY, cap_bytes=10**7))
+    assert not path.with_name("notes.txt").exists()
+    assert not path.with_name("00" * 16 + ".kv").exists()
+
+
+def test_a_lost_parent_takes_its_children_along(tmp_path):
+    paths = filled(tmp_path)
+    first = min(paths, key=lambda path: HEADER.unpack(path.read_bytes()[: HEADER.size])[4])
+    first.unlink()
+    cache, cells = restart(tmp_path)
+    assert ask(cache, cells, file_tokens(1)) == (0, 0)
+    assert not list(tmp_path.glob("*/*.kv"))
+
+
+def test_a_crash_in_the_middle_of_a_write_loses_nothing_else(tmp_path):
+    paths = filled(tmp_path)
+    paths[0].with_suffix(".part").write_bytes(paths[0].read_bytes()[:100])
+    cache, cells = restart(tmp_path)
+    assert ask(cache, cells, file_tokens(1)) == (400, 400)
+    assert not list(tmp_path.glob("*/*.part"))
+
+
+def test_a_full_disk_is_survived(tmp_path, monkeypatch):
+    cells = NaiveCells()
+    files = SegmentFiles(tmp_path, KEY, cap_bytes=10**7)
+    cache = make_cache(cells, n_slots=2, files=files)
+    ask(cache, cells, file_tokens(1))
+    finish(cache.park())
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.open", full)
+    finish(cache.persist())
+    assert not list(tmp_path.glob("*/*"))
+    assert ask(cache, cells, file_tokens(1))[0] == 400
+
+
+def test_another_key_never_sees_the_files(tmp_path):
+    filled(tmp_path)
+    other = SegmentFiles(tmp_path, bytes(16), cap_bytes=10**7)
+    assert list(other.stored()) == []
+    assert len(list(tmp_path.glob("*/*.kv"))) == 4
+
+
+def test_a_segment_reads_back(tmp_path):
+    files = SegmentFiles(tmp_path, KEY, cap_bytes=10**6)
+    tree = SegmentTree(ram_bytes=10**6, files=files)
+    blob = np.arange(200, dtype=np.uint8)
+    tree.put(bytes(16), 0, (1, 2, 3), blob)
+    (segment,) = tree.unsaved()
+    tree.save(segment)
+    assert list(tree.unsaved()) == []
+    assert np.array_equal(files.read(segment), blob)
+    assert files.read(Segment(segment.id, segment.parent, 1, segment.tokens)) is None
+
+
+def test_common_prefix():
+    assert common_prefix([1, 2, 3], [1, 2, 4]) == 2
+    assert common_prefix([1, 2], [1, 2, 3]) == 2
+    assert common_prefix([], [1]) == 0
+
+
+# --- llama.cpp itself ---------------------------------------------------------------------
+
+TOP = 5
+NOISE = 0.03
+"""Two fresh prefills of one prompt in chunks of other sizes differ by up to 0.02 on this model."""
+
+
+def open_context(model, n_seq_max):
+    return Context(
+        model,
+        n_ctx=1536,
+        n_threads=1,
+        n_threads_batch=1,
+        flash_attention=True,
+        n_seq_max=n_seq_max,
+    )
+
+
+def read(context, cache, tokens, keep=0):
+    """Bring a slot up to ``tokens``; the logits after the last of them."""
+    slot, _ = cache.claim(tokens)
+    while (done := len(slot.tokens)) < len(tokens):
+        chunk = tokens[done : done + 128]
+        outcome = context.decode(
+            chunk, seq=slot.seq, position=done, outputs=int(done + len(chunk) == len(tokens))
+        )
+        if outcome.value == "full":
+            assert cache.make_room()
+            continue
+        assert outcome.value == "done"
+        slot.tokens.extend(chunk)
+    logits = context.logits().copy()
+    slot.stable = max(0, len(tokens) - keep)
+    cache.release(slot)
+    return logits
+
+
+def log_probabilities(logits):
+    shifted = logits - logits.max()
+    return shifted - np.log(np.exp(shifted).sum())
+
+
+def edit(rng, tokens):
+    """What an editor does to a prompt: type, erase, insert above; or nothing."""
+    action = rng.random()
+    if action < 0.5:
+        return [*tokens, *(rng.randrange(200) for _ in range(rng.randrange(1, 4)))][-500:]
+    if action < 0.7:
+        return tokens[: max(2, len(tokens) - rng.randrange(1, 30))]
+    if action < 0.8:
+        cut = rng.randrange(1, len(tokens))
+        return [*tokens[:cut], rng.randrange(200), *tokens[cut:]][:500]
+    return tokens
+
+
+def fresh_log_probabilities(context, tokens):
+    context.remove(0, 0)
+    for start in range(0, len(tokens), 128):
+        context.decode(tokens[start : start + 128], seq=0, position=start, outputs=1)
+    return log_probabilities(context.logits())
+
+
+def test_any_history_gives_the_logits_of_a_fresh_prefill(tiny, tmp_path):
+    """Thousands of random steps: edits, jumps, evictions, parking, disk, restarts."""
+    rng = random.Random(3)
+    model = Model(Backend(), tiny)
+    context, fresh = open_context(model, 4), open_context(model, 1)
+
+    def new_cache():
+        files = SegmentFiles(tmp_path, KEY, cap_bytes=3_000_000)
+        return KVCache(context, 4, SegmentTree(ram_bytes=1_500_000, files=files))
+
+    cache = new_cache()
+    prompts = [[rng.randrange(200) for _ in range(300)] for _ in range(6)]
+    for step in range(4000):
+        index = rng.randrange(len(prompts))
+        prompts[index] = edit(rng, prompts[index])
+        match rng.randrange(20):
+            case 0:
+                finish(cache.park())
+            case 1:
+                finish(cache.persist())
+            case 2:
+                cache.make_room()
+            case 3 if rng.random() < 0.2:
+                for slot in cache.slots:
+                    context.remove(slot.seq, 0)
+                cache = new_cache()
+        actual = log_probabilities(read(context, cache, prompts[index], keep=rng.randrange(8)))
+        if step % 10 == 0:
+            expected = fresh_log_probabilities(fresh, prompts[index])
+            best = np.argsort(expected)[::-1][:TOP]
+            assert expected[np.argmax(actual)] > expected[best[0]] - NOISE
+            assert np.allclose(actual[best], expected[best], atol=NOISE)
+    context.close()
+    fresh.close()
+    model.close()
