@@ -10,13 +10,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fimble import __version__
 from fimble.errors import FimbleError
-
-if TYPE_CHECKING:
-    from fimble.engine.messages import ModelInfo
 
 TOKEN_VARIABLE = "FIMBLE_TOKEN"  # noqa: S105  (a variable's name)
 
@@ -36,8 +32,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    from fimble.models.cli import add_parser  # noqa: PLC0415
-
     parser = argparse.ArgumentParser(
         prog="fimble", description="Code completion by a model on your own machine."
     )
@@ -76,7 +70,9 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("--runs", type=int, default=0, help="how often; 0 means the suite's own")
     bench.set_defaults(run=run_bench)
 
-    add_parser(commands, inspect=inspect)
+    models = commands.add_parser("models", help="list, fetch, check and add models", add_help=False)
+    models.add_argument("rest", nargs=argparse.REMAINDER)
+    models.set_defaults(run=run_models)
     return parser
 
 
@@ -128,8 +124,13 @@ def run_bench(args: argparse.Namespace) -> int:
     return bench(args.suite, runs=args.runs)
 
 
-def inspect(path: Path) -> ModelInfo:
-    """What a model file says of itself, for `fimble models add`."""
+def run_models(args: argparse.Namespace) -> int:
+    """`fimble models`, which has a parser of its own: reading it would slow `serve` down."""
     from fimble.engine.inspect import inspect_model  # noqa: PLC0415
+    from fimble.models.cli import add_parser  # noqa: PLC0415
 
-    return inspect_model(path)
+    parser = argparse.ArgumentParser(prog="fimble")
+    add_parser(parser.add_subparsers(), inspect=inspect_model)
+    chosen = parser.parse_args(["models", *args.rest])
+    code: int = chosen.run(chosen)
+    return code

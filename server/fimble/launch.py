@@ -17,7 +17,7 @@ import msgspec
 
 from fimble.engine.base import Engine
 from fimble.engine.client import EngineConfig, WorkerEngine
-from fimble.engine.messages import Overrides, Profile
+from fimble.engine.messages import Keep, Overrides, Profile
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.errors import ModelMissing
 from fimble.models import profile as profiles
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 Report = Callable[[float, str], None]
 """Takes a fraction from 0 to 1 and two words about what goes on; from any thread."""
 
+MEGABYTE: Final = 1_000_000
+LAYOUT_VERSION: Final = 1
+"""Raise when `prompt` lays prompts out otherwise: KV state on disk then makes way for new."""
 CHECKING: Final = "looking for the model"
 
 
@@ -93,6 +96,12 @@ def config_for(model: Path, settings: Settings) -> EngineConfig:
             n_threads=chosen.threads,
             n_ctx=chosen.context_size,
             flash_attention=chosen.flash_attention,
+        ),
+        keep=Keep(
+            directory=str(profiles.cache_directory() / "kv"),
+            ram_bytes=settings.cache.ram_megabytes * MEGABYTE,
+            disk_bytes=settings.cache.disk_megabytes * MEGABYTE,
+            layout=LAYOUT_VERSION,
         ),
         load_profile=lambda: _load_profile(key),
         save_profile=lambda profile: _save_profile(key, profile),

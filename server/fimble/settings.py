@@ -73,6 +73,18 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     ] = ()
 
 
+class Cache(msgspec.Struct, frozen=True, rename="camel"):
+    """What the model has read, kept so that it need not be read again."""
+
+    ram_megabytes: Annotated[
+        int, Meta(ge=0, le=65536, description="Memory for files that are not on screen.")
+    ] = 512
+    disk_megabytes: Annotated[
+        int,
+        Meta(ge=0, le=1048576, description="Disk for files to be warm after a restart; 0: none."),
+    ] = 1024
+
+
 class Log(msgspec.Struct, frozen=True, rename="camel"):
     """The log on standard error; it never holds the text of files."""
 
@@ -94,6 +106,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     ] = "qwen2.5-coder-0.5b"
     download: Annotated[Download, Meta(description="Getting the model.")] = Download()
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
+    cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()
     completion: Annotated[Completion, Meta(description="Inline completion.")] = Completion()
     log: Annotated[Log, Meta(description="The log on standard error.")] = Log()
 

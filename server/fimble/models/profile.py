@@ -18,14 +18,14 @@ CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
 def cache_directory() -> Path:
-    """Return where profiles lie: below `FIMBLE_CACHE_DIR`, or the user's cache directory."""
+    """Return what `FIMBLE_CACHE_DIR` says, or the user's cache directory."""
     chosen = os.environ.get("FIMBLE_CACHE_DIR")
     if chosen:
-        return Path(chosen).expanduser().absolute() / "profiles"
+        return Path(chosen).expanduser().absolute()
     # Imported late: a server whose directory is given needs none of it.
     import platformdirs  # noqa: PLC0415
 
-    return Path(platformdirs.user_cache_dir("fimble", appauthor=False)) / "profiles"
+    return Path(platformdirs.user_cache_dir("fimble", appauthor=False))
 
 
 def profile_key(model: Path) -> str:
@@ -63,7 +63,7 @@ def save(key: str, profile: dict[str, Any]) -> None:
 
 
 def _path(key: str) -> Path:
-    return cache_directory() / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    return cache_directory() / "profiles" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _version(package: str) -> str:
