@@ -1,0 +1,38 @@
+# `make run` and `make test` are all one needs; both begin with `make setup`.
+# FIMBLE_MODEL_DIR and FIMBLE_CACHE_DIR are respected. PYTHON names the interpreter for .venv.
+
+.POSIX:
+.PHONY: setup run test check fix clean
+
+BIN = .venv/bin
+READY = .venv/.ready
+
+setup: $(READY)
+
+$(READY): pyproject.toml scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup
+	@touch $(READY)
+
+# See the real server complete real files; fetches the model (491 MB) the first time.
+run: setup
+	@$(BIN)/fimble demo
+
+# Check everything: format, lint, types, all tests; fetches the model the first time.
+test: setup
+	@$(BIN)/fimble models pull
+	@scripts/check
+
+# The same without the tests that need the model or install the wheel.
+check: setup
+	@scripts/check --quick
+
+# Mend what a machine can mend.
+fix: setup
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/python scripts/readme.py
+
+# Forget everything that was made here; models stay where they are.
+clean:
+	rm -rf .venv .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,223 @@
+"""The anchored prompt: what stands before the cursor, what follows, and where they were cut.
+
+    ... prefix window │ anchor ... delta ... █ closers │ suffix window ...
+
+The anchor is a line start a few lines above the cursor, and the model reads
+``prefix suffix delta`` in this order. Typing, Enter, Backspace and accepting a suggestion change
+only the delta, which is the end of the prompt, so everything before it stays in the KV cache.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from fimble.engine.messages import Profile
+from fimble.source.text import Snapshot
+
+CHARS_PER_TOKEN: Final = 3.5
+"""Code on the Qwen2.5 vocabulary, measured on 100 files each of nine languages: 3.3 for dense
+Python, 3.5 TypeScript, 3.7 Go, 3.9 Rust, 4.0 C++, 4.3 Java, 5.1 C#. The low end is taken, so that
+a budget in characters rarely exceeds its tokens."""
+
+PREFIX_TOKENS: Final = 1024
+SUFFIX_TOKENS: Final = 256
+REBUILD_SECONDS: Final = 2.0
+"""Longest a typist waits for a whole new prompt after a jump: the budget of slow machines."""
+MIN_SHARE: Final = 0.25
+"""Least part of the full budget: with less the model no longer sees what the code is about."""
+RESERVED_TOKENS: Final = 384
+"""Room in the context for the delta, the file's name and the answer."""
+
+ANCHOR_LINES: Final = 3
+"""Lines between anchor and cursor line: the most accurate of the distances measured on 150 rows
+of HumanEval-Infilling (exact match 0.62; 0.55 for the cursor line's own start)."""
+MAX_DELTA_CHARS: Final = 500
+MAX_DELTA_LINES: Final = 12
+MAX_VIRTUAL_CHARS: Final = 80
+
+_CLOSERS: Final = re.compile(r"""(?:[\s)\]}>"'`;,:]|</[\w.:-]*>)*""")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much of the file the model may read, in characters (code points)."""
+
+    prefix: int
+    suffix: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One prompt's texts, and where they lay in the snapshot they were cut from.
+
+    ``start`` and ``anchor`` are the prefix window's ends; ``length`` is the whole text's length
+    and ``to_end`` says that the suffix window reaches the end of the file. ``path`` is the bare
+    file name: prompts never carry the names of somebody's folders.
+    """
+
+    uri: str
+    path: str
+    prefix: str
+    suffix: str
+    delta: str
+    start: int
+    anchor: int
+    length: int
+    to_end: bool
+
+
+def budget_for(profile: Profile | None) -> Budget:
+    """Fit the windows to the machine: a whole prompt is read within `REBUILD_SECONDS`.
+
+    Without a profile, or with a rate of 0 (not measured yet), the budget is full.
+    """
+    share = 1.0
+    if profile is not None:
+        full = PREFIX_TOKENS + SUFFIX_TOKENS
+        if profile.prefill_rate:
+            share = min(share, max(MIN_SHARE, profile.prefill_rate * REBUILD_SECONDS / full))
+        share = min(share, max(0.0, (profile.n_ctx - RESERVED_TOKENS) / full))
+    return Budget(
+        prefix=int(PREFIX_TOKENS * share * CHARS_PER_TOKEN),
+        suffix=int(SUFFIX_TOKENS * share * CHARS_PER_TOKEN),
+    )
+
+
+def lay_out(snapshot: Snapshot, offset: int, budget: Budget, previous: Layout | None) -> Layout:
+    """Cut the prompt for a cursor at ``offset``, keeping ``previous`` wherever it still holds."""
+    if previous is not None and previous.uri != snapshot.uri:
+        previous = None
+    if previous is not None:
+        for moved in _shifts(snapshot, previous):
+            if _holds(snapshot.text, offset, moved):
+                return replace(moved, delta=snapshot.text[moved.anchor : offset])
+    return _anchored(snapshot, offset, budget, previous)
+
+
+def _shifts(snapshot: Snapshot, previous: Layout) -> tuple[Layout, Layout]:
+    """Return where the windows may be now: in place, or moved by an edit above them."""
+    by = len(snapshot.text) - previous.length
+    here = replace(previous, length=len(snapshot.text))
+    return here, replace(here, start=previous.start + by, anchor=previous.anchor + by)
+
+
+def _holds(text: str, offset: int, layout: Layout) -> bool:
+    """Tell whether the cursor is near the anchor and the text on both sides is the same as then."""
+    return (
+        layout.start >= 0
+        and layout.anchor <= offset <= layout.anchor + MAX_DELTA_CHARS
+        and text.count("\n", layout.anchor, offset) <= MAX_DELTA_LINES
+        and text.startswith(layout.prefix, layout.start)
+        and _suffix_follows(text, offset, layout)
+    )
+
+
+def _suffix_follows(text: str, offset: int, layout: Layout) -> bool:
+    """Tell whether the suffix comes right of the cursor, at most closers between.
+
+    Editors insert the closing half of a pair by themselves. Such closers are a virtual part of
+    the suffix: the model is not told, and the check room cuts what it writes twice.
+    """
+    suffix = layout.suffix
+    if layout.to_end:
+        at = len(text) - len(suffix)
+        if not text.startswith(suffix, max(at, 0)):
+            return False
+    else:
+        at = text.find(suffix, offset, offset + MAX_VIRTUAL_CHARS + len(suffix))
+    between = at - offset
+    return 0 <= between <= MAX_VIRTUAL_CHARS and bool(_CLOSERS.fullmatch(text, offset, at))
+
+
+def _anchored(snapshot: Snapshot, offset: int, budget: Budget, previous: Layout | None) -> Layout:
+    text = snapshot.text
+    anchor = _anchor(snapshot, offset)
+    start = _window_start(snapshot, anchor, budget.prefix, previous)
+    right = _right(snapshot, offset)
+    end = _suffix_end(snapshot, right, budget.suffix)
+    return Layout(
+        uri=snapshot.uri,
+        path=PurePosixPath(unquote(urlsplit(snapshot.uri).path)).name,
+        prefix=text[start:anchor],
+        suffix=text[right:end],
+        delta=text[anchor:offset],
+        start=start,
+        anchor=anchor,
+        length=len(text),
+        to_end=end == len(text),
+    )
+
+
+def _anchor(snapshot: Snapshot, offset: int) -> int:
+    """Return the line start `ANCHOR_LINES` above, or nearer where the lines are long."""
+    line = snapshot.line_of(offset)
+    room = MAX_DELTA_CHARS // 2
+    for above in range(ANCHOR_LINES, -1, -1):
+        start = snapshot.line_starts[max(line - above, 0)]
+        if offset - start <= room:
+            return start
+    return offset - room
+
+
+def _window_start(snapshot: Snapshot, anchor: int, size: int, previous: Layout | None) -> int:
+    """Return where the prefix window begins: where it did, or after a hop to a definition's start.
+
+    After a hop the window is a half to three quarters full, and it stays until it is full, so a
+    rebuild comes once in hundreds of lines and not at each of them.
+    """
+    if previous is not None:
+        for moved in _shifts(snapshot, previous):
+            near = 0 <= moved.start <= anchor - size // 4 or moved.start == 0
+            if near and anchor - moved.start <= size and _begins_alike(snapshot.text, moved):
+                return moved.start
+    if anchor <= size:
+        return 0
+    return _definition_start(snapshot, anchor - size * 3 // 4, anchor - size // 2)
+
+
+def _begins_alike(text: str, layout: Layout) -> bool:
+    return text.startswith(layout.prefix[:64], layout.start)
+
+
+def _definition_start(snapshot: Snapshot, low: int, high: int) -> int:
+    """Return the most outward line start between two offsets, best after a blank line.
+
+    Indentation and blank lines say where definitions begin in every language, also in broken
+    code and before the file is parsed.
+    """
+    best, best_rank = low, (sys.maxsize, True)
+    for line in range(snapshot.line_of(low) + 1, snapshot.line_of(high) + 1):
+        content = snapshot.line_text(line)
+        bare = content.lstrip()
+        if not bare or bare[0] in ")]}":
+            continue
+        rank = (len(content) - len(bare), bool(snapshot.line_text(line - 1).strip()))
+        if rank < best_rank:
+            best, best_rank = snapshot.line_starts[line], rank
+    return best
+
+
+def _right(snapshot: Snapshot, offset: int) -> int:
+    """Return where the suffix begins: at the cursor, or after the closers that fill the line."""
+    end = snapshot.line_range(snapshot.line_of(offset))[1]
+    virtual = end - offset <= MAX_VIRTUAL_CHARS and _CLOSERS.fullmatch(snapshot.text, offset, end)
+    return end if virtual else offset
+
+
+def _suffix_end(snapshot: Snapshot, right: int, size: int) -> int:
+    """Return a line start at most ``size`` on, after a blank line if the far half has one."""
+    limit = right + size
+    if limit >= len(snapshot.text):
+        return len(snapshot.text)
+    last = snapshot.line_of(limit)
+    if snapshot.line_starts[last] <= right:
+        return limit
+    for line in range(last, snapshot.line_of(right + size // 2), -1):
+        if not snapshot.line_text(line - 1).strip():
+            return snapshot.line_starts[line]
+    return snapshot.line_starts[last]

@@ -1,0 +1,87 @@
+"""What the pinned model suggests in real files, through the whole of `features.complete`."""
+
+import pytest
+
+from fimble.features.complete import Memory, Reason, complete
+from fimble.settings import DEFAULTS
+from fimble.source.tree import error_count
+from goldens import show, snapshot_of
+
+pytestmark = pytest.mark.real
+
+PYTHON = '''\
+"""Geometry in the plane."""
+
+import math
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def distance(self, other):
+        """The distance between two points."""
+        return math.hypot(self.x - other.x, self.y - other.y)
+
+
+def add(a, b):
+    """Return the sum of a and b."""
+    ret█
+
+
+def is_even(number):
+    return number % 2 == 0
+'''
+
+SCRIPT = """\
+class Stack {
+  constructor() {
+    this.items = [];
+  }
+
+  push(item) {
+    this.items.push(item);
+  }
+
+  pop() {█
+  }
+
+  get size() {
+    return this.items.length;
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "marked", "expected"),
+    [
+        ("geometry.py", PYTHON, "    return a + b\n"),
+        ("stack.js", SCRIPT, "return this.items.pop();\n"),
+    ],
+)
+async def test_a_sensible_suggestion(engine, name, marked, expected):
+    snapshot, offset = snapshot_of(name, marked)
+
+    first, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
+    again, _ = await complete(snapshot, offset, Memory(memory.layout), engine, DEFAULTS)
+
+    assert first.reason is Reason.SHOWN, first
+    shown = show(snapshot, first.start, first.end, first.text).replace("«", "").replace("»", "")
+    assert expected in shown
+    edited = snapshot.edit(first.start, first.end, first.text, 2)
+    assert error_count(edited.tree) <= error_count(snapshot.tree)
+    assert (again.text, again.start, again.end) == (first.text, first.start, first.end)
+
+
+async def test_the_next_key_reads_almost_nothing(engine):
+    snapshot, offset = snapshot_of("geometry.py", PYTHON)
+    first, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
+    typed = snapshot.edit(offset, offset, "urn b", 2)
+
+    second, _ = await complete(typed, offset + 5, memory, engine, DEFAULTS)
+
+    assert first.trace.evaluated > 50
+    assert 0 < second.trace.evaluated <= 5
+    assert second.trace.prompt_tokens - second.trace.reused <= 5

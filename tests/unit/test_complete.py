@@ -1,0 +1,262 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fimble.engine.messages import State
+from fimble.engine.scripted import Script, ScriptedEngine
+from fimble.errors import EngineDown, ModelMissing, PromptTooLong
+from fimble.features.complete import MIN_LOGPROB, Memory, Reason, complete, read_ahead, warm
+from fimble.settings import DEFAULTS, read
+from goldens import CURSOR, LANGUAGES, load, show, snapshot_of
+
+
+def engine(answer="", **script):
+    """An engine that is ready and always gives the same answer."""
+    made = ScriptedEngine(Script(default=answer, **script))
+    made.start()
+    return made
+
+
+def settings(**completion):
+    made, errors = read({"completion": completion})
+    assert not errors
+    return made
+
+
+async def ask(marked, answer, *, name="a.py", memory=None, chosen=DEFAULTS, **script):
+    snapshot, offset = snapshot_of(name, marked)
+    return await complete(snapshot, offset, memory, engine(answer, **script), chosen)
+
+
+@pytest.mark.parametrize("case", load("complete"), ids=lambda case: case.id)
+async def test_complete(case, update):
+    snapshot, offset = case.snapshot()
+
+    got, memory = await complete(snapshot, offset, None, engine(case.model), DEFAULTS)
+
+    shown = got.reason is Reason.SHOWN
+    case.expect(
+        show(snapshot, got.start, got.end, got.text) if shown else f"({got.reason})", update
+    )
+    assert bool(got.text) == shown
+    assert (memory.shown is not None) == shown
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        (read({"enabled": False})[0], Reason.DISABLED),
+        (settings(enabled=False), Reason.DISABLED),
+        (settings(disabledLanguages=["python"]), Reason.DISABLED),
+        (settings(disabledLanguages=["go"]), Reason.SHOWN),
+        (settings(exclude=["*.py"]), Reason.DISABLED),
+        (settings(exclude=["project/*"]), Reason.DISABLED),
+        (settings(exclude=["/other/*"]), Reason.SHOWN),
+    ],
+)
+async def test_settings_turn_it_off(chosen, reason):
+    got, _ = await ask("x = █", "1", chosen=chosen)
+
+    assert got.reason is reason
+
+
+async def test_multiline_settings():
+    body = "\n    a = 1\n    return a"
+
+    assert (await ask("def f():█", body))[0].text == body
+    assert (await ask("def f():█", body, chosen=settings(multiline="never")))[0].text == ""
+    got, _ = await ask("x = 1█", "\ny = 2\nz = 3", chosen=settings(multiline="always"))
+    assert got.text == ""
+    got, _ = await ask("x = f(█)", "[\n    1,\n])", chosen=settings(multiline="always"))
+    assert got.text == "[\n    1,\n])"
+
+
+async def test_max_tokens_bounds_the_answer():
+    made = engine("a + b + c + d + e")
+    snapshot, offset = snapshot_of("a.py", "x = █")
+
+    got, _ = await complete(snapshot, offset, None, made, settings(maxTokens=3))
+
+    assert got.trace.generated == 3
+    assert got.detail == "length"
+
+
+async def test_leaves_as_soon_as_a_rule_fires():
+    got, _ = await ask("x = █", "1\ny = 2\nz = 3\n")
+
+    assert (got.text, got.detail, got.trace.generated) == ("1", "newline", 2)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "reason"),
+    [
+        (State.LOADING, None, Reason.LOADING),
+        (State.DOWN, EngineDown("It crashed."), Reason.DOWN),
+        (State.FAILED, ModelMissing("No model.", "Get one."), Reason.FAILED),
+        (State.STOPPED, None, Reason.LOADING),
+    ],
+)
+async def test_engine_trouble_is_a_reason(state, error, reason):
+    made = engine("1")
+    made.set_state(state, error)
+    snapshot, offset = snapshot_of("a.py", "x = █")
+
+    got, memory = await complete(snapshot, offset, None, made, DEFAULTS)
+
+    assert got.reason is reason
+    assert error is None or got.detail == str(error)
+    assert memory == Memory()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(EngineDown("Gone."), Reason.DOWN), (PromptTooLong("Too long."), Reason.FAILED)],
+)
+async def test_engine_trouble_while_it_writes(error, reason):
+    made = engine("1 + 2")
+    snapshot, offset = snapshot_of("a.py", "x = █")
+    made.script = replace(made.script, delay_ms=0.01)
+    asking = asyncio.create_task(complete(snapshot, offset, None, made, DEFAULTS))
+    await asyncio.sleep(0)
+    made.set_state(State.DOWN, error)
+
+    got, memory = await asking
+
+    assert (got.reason, got.detail) == (reason, str(error))
+    assert memory.layout is not None
+
+
+async def test_low_confidence():
+    got, _ = await ask("x = █", "1", logprob=MIN_LOGPROB - 0.1)
+
+    assert got.reason is Reason.LOW_CONFIDENCE
+    assert got.trace.generated == 1
+
+
+async def type_on(marked, answer, typed, *, after="", name="a.py"):
+    """Ask, type ``typed``, ask again of an engine that would say something else."""
+    snapshot, offset = snapshot_of(name, marked)
+    _, memory = await complete(snapshot, offset, None, engine(answer), DEFAULTS)
+    text = snapshot.text[:offset] + typed + CURSOR + after + snapshot.text[offset:]
+    snapshot, offset = snapshot_of(name, text)
+    made = engine("other")
+    got, memory = await complete(snapshot, offset, memory, made, DEFAULTS)
+    return got, show(snapshot, got.start, got.end, got.text), len(made.prompts), memory
+
+
+async def test_typing_along_needs_no_model():
+    got, text, asked, _ = await type_on("def f(a):\n    ret█\n\nx = 1\n", "urn a + 1", "urn ")
+
+    assert (got.text, got.detail, asked) == ("a + 1", "typed along", 0)
+    assert text == "def f(a):\n    return «a + 1»\n\nx = 1\n"
+
+
+async def test_typing_along_with_auto_closed_bracket():
+    _, text, asked, _ = await type_on("x = █\ny = 2\n", "f(a, b)", "f(", after=")")
+
+    assert text == "x = f(«a, b)»\ny = 2\n"
+    assert asked == 0
+
+
+async def test_enter_along_a_body():
+    _, text, asked, _ = await type_on("def f():█\n", "\n    return 1", "\n    ")
+
+    assert text == "def f():\n    «return 1»\n"
+    assert asked == 0
+
+
+async def test_typing_something_else_asks_the_model():
+    got, _, asked, _ = await type_on("x = █\n", "f(a)", "g")
+
+    assert (got.text, asked) == ("other", 1)
+
+
+async def test_a_suggestion_typed_to_its_end_asks_the_model():
+    _, _, asked, _ = await type_on("x = █\n", "f(a)", "f(a)")
+
+    assert asked == 1
+
+
+async def test_backspace_finds_the_suggestion_again():
+    snapshot, offset = snapshot_of("a.py", "x = █\n")
+    _, memory = await complete(snapshot, offset, None, engine("f(a)"), DEFAULTS)
+    wrong, at = snapshot_of("a.py", "x = g█\n")
+    _, memory = await complete(wrong, at, memory, engine(""), DEFAULTS)
+
+    got, _ = await complete(snapshot, offset, memory, engine("other"), DEFAULTS)
+
+    assert (got.text, got.detail) == ("f(a)", "typed along")
+
+
+@pytest.mark.parametrize("changed", ["y = █\n", "x = █\nz\n", "\nx = █\n"])
+async def test_a_changed_neighbourhood_forgets_the_suggestion(changed):
+    _, memory = await ask("x = █\n", "1")
+
+    got, _ = await ask(changed, "2", memory=memory)
+
+    assert got.text == "2"
+
+
+async def test_another_file_does_not_know_the_suggestion():
+    _, memory = await ask("x = █\n", "1")
+
+    got, _ = await ask("x = █\n", "2", memory=memory, name="b.py")
+
+    assert got.text == "2"
+
+
+async def test_warm_gives_the_prompt_that_will_be_asked():
+    made = engine("1")
+    snapshot, offset = snapshot_of("a.py", "x = █\n")
+
+    prompt, memory = warm(snapshot, offset, None, made)
+    await complete(snapshot, offset, memory, made, DEFAULTS)
+
+    assert made.prompts == [prompt]
+    made.set_state(State.LOADING)
+    assert warm(snapshot, offset, memory, made) == (None, memory)
+
+
+async def test_the_gate_parses_on_after_an_edit():
+    snapshot, offset = snapshot_of("a.py", "def f():\n    █\n")
+    snapshot = snapshot.splice(offset, offset, "x = f", 2)
+    assert snapshot.tree is None
+
+    got, _ = await complete(snapshot, offset + 5, None, engine("(1))"), DEFAULTS)
+
+    assert got.reason is Reason.PARSE
+
+
+async def test_read_ahead_is_the_beginning_of_what_is_asked_later():
+    made = engine("1")
+    snapshot, offset = snapshot_of("a.py", "import os\n" * 40 + "x = █\n" + "y = 2\n" * 400)
+
+    ahead = read_ahead(snapshot, made)
+    await complete(snapshot, offset, None, made, DEFAULTS)
+    asked = made.prompts[0]
+
+    assert ahead.parts[:3] == asked.parts[:3]
+    assert ahead.parts[3].startswith(asked.parts[3])
+    assert len(ahead.parts) == 4
+    assert not ahead.heal
+    made.set_state(State.LOADING)
+    assert read_ahead(snapshot, made) is None
+
+
+async def test_a_file_without_grammar_is_not_parsed():
+    got, _ = await ask("Dear █", "(friend", name="letter.txt")
+
+    assert got.text == "(friend"
+
+
+async def test_same_state_same_suggestion():
+    answers = {(await ask("def f(a):\n    █", "return a\n    x"))[0] for _ in range(3)}
+
+    assert len(answers) == 1
+
+
+def test_every_grammar_can_be_asked():
+    assert {"python", "javascript", "java", "cpp", "go", "rust", "ruby", "html"} <= {
+        language.id for language in LANGUAGES
+    }
