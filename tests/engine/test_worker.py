@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import TIMEOUT_S, reached, running
 
+from conftest import TIMEOUT_S, reached, running
 from fimble.engine.messages import Keep, Overrides, Priority, Prompt, State
 from fimble.errors import EngineClosed, EngineDown, ModelError, PromptTooLong
 from tiny import write_model
