@@ -19,6 +19,8 @@ from fimble.prompt.fim import Sentinel, prompt_for
 from fimble.prompt.layout import Layout, budget_for, lay_out
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fimble.settings import Completion as CompletionSettings
     from fimble.settings import Settings
     from fimble.source.text import Snapshot
@@ -27,7 +29,7 @@ MAX_REST: Final = 8
 """Longest text right of the cursor, closers aside, that a suggestion may come before."""
 MIN_LOGPROB: Final = -2.0
 """Least mean log probability of the first line's tokens that is worth showing. Conservative: of
-100 rows of HumanEval-Infilling one is below (-4.11, wrong); the least sure right one has -1.63."""
+100 rows of HumanEval-Infilling the least sure right one had -1.63."""
 KEPT_CHARS: Final = 200
 """How much text on either side must be as it was for a suggestion to be typed along."""
 
@@ -87,7 +89,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the model wrote, how sure it was of the first line, and what that cost."""
+    """What the model wrote, how sure it was of the first line, and what that cost.
+
+    The first token does not count: it begins with what the user typed, likely or not.
+    """
 
     text: str
     logprob: float
@@ -222,7 +227,7 @@ async def _draft(engine: Engine, prompt: Prompt, stopper: Stopper, limit: int) -
                 break
     return Draft(
         text=stopper.text,
-        logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
+        logprob=_mean(logprobs[1:]),
         cut_short=generation.reason == "length" and not stopper.reason,
         stopped_by=stopper.reason or generation.reason,
         trace=generation.trace,
@@ -245,6 +250,10 @@ async def _judge(
     if text != trimmed.text:
         end = offset + contained(text, place.after) if closes(place.after) else offset
     return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
 
 
 def _remember(snapshot: Snapshot, completion: Completion) -> Shown:
