@@ -12,7 +12,7 @@ from lsprotocol import types
 
 from fimble.engine.messages import Priority, State
 from fimble.errors import EngineError, ModelError
-from fimble.features.complete import excluded, warm
+from fimble.features.complete import excluded, read_ahead
 from fimble.protocol import configuration
 from fimble.protocol.logs import logger
 from fimble.settings import FILE_NAME
@@ -146,11 +146,9 @@ async def _warm(ls: FimbleServer, uri: str) -> None:
     document = ls.session.document(uri)
     if document is None:
         return
-    snapshot = document.snapshot
-    prompt, memory = warm(snapshot, 0, document.memory, ls.engine)
+    prompt = read_ahead(document.snapshot, ls.engine)
     if prompt is None:
         return
-    ls.session.remember(snapshot, memory)
     try:
         await ls.engine.prefill(prompt, priority=Priority.OPENED)
     except (EngineError, ModelError):
