@@ -12,6 +12,7 @@ from fimble.errors import EngineError, ModelError
 from fimble.features.ahead import better_anchor, next_suggestions
 from fimble.features.complete import Completion, Memory, Reason
 from fimble.protocol.logs import logger
+from fimble.protocol.power import may_work_ahead
 
 if TYPE_CHECKING:
     from fimble.protocol.server import FimbleServer
@@ -38,6 +39,8 @@ class Ahead:
 
         Typing along a suggestion heads for the same text as before, so that thought goes on.
         """
+        if not may_work_ahead(ls.session.settings):
+            return
         text = snapshot.text
         heading_for = text[: completion.start] + completion.text + text[completion.end :]
         thought = self._thought
