@@ -104,6 +104,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
             description="A model of the catalogue, or the path to a GGUF file with FIM tokens.",
         ),
     ] = "qwen2.5-coder-0.5b"
+    background: Annotated[
+        Literal["auto", "always", "never"],
+        Meta(description="Read and think ahead while nobody waits; auto: not on battery."),
+    ] = "auto"
     download: Annotated[Download, Meta(description="Getting the model.")] = Download()
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()
