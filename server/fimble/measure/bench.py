@@ -122,7 +122,7 @@ async def _request(console: Console, runs: int) -> dict[str, Any]:
         samples = await _unchanged(editor, inside, INSIDE, runs)
         samples += await _unchanged(editor, ending, ENDING, runs)
         samples += await _again(editor, ending, runs)
-        samples += await _typing(editor, inside + 1, runs)
+        samples += await _typing(editor, ending + 1, runs)
     console.print(latency_table(samples, KINDS))
     figures: dict[str, Any] = {
         "model": status["model"]["name"],
@@ -139,7 +139,7 @@ async def _request(console: Console, runs: int) -> dict[str, Any]:
 async def _unchanged(editor: EditorClient, place: int, kind: str, runs: int) -> list[Sample]:
     """Ask at one bracket after another; only what the model answered counts."""
     samples: list[Sample] = []
-    for attempt in range(-1, 4 * runs):
+    for attempt in range(-1, 8 * runs):
         offset = place - (attempt % (CLOSERS + 1))
         one, trace = await _ask(editor, offset, kind)
         if attempt >= 0 and trace["promptTokens"]:
