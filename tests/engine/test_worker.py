@@ -137,6 +137,17 @@ async def test_a_killed_worker_fails_the_request_and_comes_back(tiny):
         assert (await ask(engine, prompt("    ret")))[1].generated > 0
 
 
+async def test_a_worker_that_hangs_is_ended_and_comes_back(tiny):
+    async with running(tiny, backoff_s=(0.01,), hang_s=0.2) as engine:
+        generation = engine.generate(prompt("    "), max_tokens=1900)
+        os.kill(engine.pid, signal.SIGSTOP)
+        with pytest.raises(EngineDown):
+            async for _ in generation:
+                pass
+        await reached(engine, State.READY)
+        assert (await ask(engine, prompt("    ret")))[1].generated > 0
+
+
 async def test_closing_leaves_no_process_and_answers_open_requests(tiny):
     async with running(tiny) as engine:
         pid = engine.pid

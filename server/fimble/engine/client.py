@@ -62,8 +62,8 @@ BACKOFF_S: Final = (0.2, 1.0, 3.0, 10.0, 30.0)
 STABLE_S: Final = 60.0
 """A worker that lived this long after loading starts over with the first pause."""
 HANG_S: Final = 120.0
-"""A key press that gets no word for this long means the worker hangs; the slowest supported
-machine reads a full context in less."""
+"""A worker that owes an answer and is silent for this long hangs; the slowest supported machine
+reads a full context in less."""
 KEEP_S: Final = 1.5
 """How long the worker may write KV state at shutdown: 1.5 GB/s make that a dozen files."""
 CLOSE_S: Final = 3.0
@@ -87,6 +87,7 @@ class EngineConfig:
     keep: Keep = field(default_factory=Keep)
     command: Sequence[str] = WORKER_COMMAND
     backoff_s: Sequence[float] = BACKOFF_S
+    hang_s: float = HANG_S
 
 
 class WorkerEngine:
@@ -100,7 +101,7 @@ class WorkerEngine:
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._last_id = 0
-        self._closed = False
+        self._heard_at = 0.0
 
     @property
     def status(self) -> EngineStatus:
@@ -123,6 +124,8 @@ class WorkerEngine:
         self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
     ) -> WorkerGeneration:
         self._check_ready()
+        if not self._inboxes:
+            self._heard_at = time.monotonic()  # it had nothing to say before
         identifier, inbox = self._open_inbox()
         self._send(Generate(identifier, prompt, max_tokens, priority))
         return WorkerGeneration(self, identifier, inbox)
@@ -143,7 +146,6 @@ class WorkerEngine:
         return answer
 
     async def close(self) -> None:
-        self._closed = True
         self._fail_all(EngineClosed("The server is shutting down."))
         if self._supervisor is not None:
             self._supervisor.cancel()
@@ -188,11 +190,6 @@ class WorkerEngine:
         """Drop a request; with ``cancel`` the worker is told to stop working on it."""
         if self._inboxes.pop(identifier, None) is not None and cancel:
             self._send(Cancel(identifier))
-
-    def kill(self) -> None:
-        """End a worker that hangs; the supervisor starts another."""
-        if self._process and self._process.returncode is None:
-            self._process.kill()
 
     def _send(self, message: ToWorker) -> None:
         process = self._process
@@ -240,16 +237,29 @@ class WorkerEngine:
         stdout = self._process.stdout
         assert stdout is not None, "stdout is a pipe"
         ready_at = None
+        watch = asyncio.create_task(self._watch(self._process))
         try:
             while True:
                 length = int.from_bytes(await stdout.readexactly(HEADER_BYTES), "little")
                 message = decode(await stdout.readexactly(length))
+                self._heard_at = time.monotonic()
                 self._receive(message)
                 if isinstance(message, Ready):
                     ready_at = time.monotonic()
         except (asyncio.IncompleteReadError, ConnectionError):
             await self._process.wait()
+        finally:
+            watch.cancel()
         return ready_at
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Kill a worker that owes an answer and says nothing; the supervisor starts another."""
+        while True:
+            await asyncio.sleep(self._config.hang_s / 4)
+            silent = time.monotonic() - self._heard_at
+            if self._inboxes and silent > self._config.hang_s and process.returncode is None:
+                log.error("the model worker has said nothing for %.0f s and is ended", silent)
+                process.kill()
 
     def _receive(self, message: Message) -> None:
         match message:
@@ -348,7 +358,7 @@ class WorkerGeneration:
 
     async def __aiter__(self) -> AsyncIterator[Piece]:
         while True:
-            message = await self._next()
+            message = await self._inbox.get()
             match message:
                 case Started():
                     self._trace = Trace(
@@ -378,12 +388,3 @@ class WorkerGeneration:
                     raise message
                 case _:
                     raise TypeError(f"a generation got a {type(message).__name__}")
-
-    async def _next(self) -> ToServer | EngineError:
-        try:
-            return await asyncio.wait_for(self._inbox.get(), HANG_S)
-        except TimeoutError:
-            self._engine.kill()
-            raise EngineDown(
-                "The model worker does not answer.", "It is being restarted."
-            ) from None

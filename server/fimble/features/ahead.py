@@ -50,7 +50,7 @@ async def next_suggestions(
 
 def states_after(snapshot: Snapshot, completion: Completion) -> Iterator[tuple[Snapshot, int]]:
     """Yield where the user will probably be: behind the suggestion, then on the next line."""
-    accepted = snapshot.edit(completion.start, completion.end, completion.text, snapshot.version)
+    accepted = snapshot.splice(completion.start, completion.end, completion.text, snapshot.version)
     offset = completion.start + len(completion.text)
     yield accepted, offset
     place = look(accepted, offset)
@@ -60,4 +60,4 @@ def states_after(snapshot: Snapshot, completion: Completion) -> Iterator[tuple[S
     if opens(place.before, place.style):
         indent += place.unit
     entered = place.newline + indent
-    yield accepted.edit(offset, offset, entered, snapshot.version), offset + len(entered)
+    yield accepted.splice(offset, offset, entered, snapshot.version), offset + len(entered)

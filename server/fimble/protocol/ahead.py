@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fimble.engine.messages import Priority
 from fimble.errors import EngineError, ModelError
@@ -17,6 +17,10 @@ from fimble.protocol.power import may_work_ahead
 if TYPE_CHECKING:
     from fimble.protocol.server import FimbleServer
     from fimble.source.text import Snapshot
+
+
+QUIET_S: Final = 0.05
+"""Pause before thinking ahead: whoever types on at once has both cores for the next answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Ahead:
 
 
 async def _think(ls: FimbleServer, snapshot: Snapshot, completion: Completion) -> None:
+    await asyncio.sleep(QUIET_S)
     try:
         await _move_anchor(ls, snapshot, completion.start)
         if completion.reason is Reason.SHOWN:

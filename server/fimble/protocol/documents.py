@@ -6,7 +6,7 @@ These handlers are no coroutines, so changes count in the order in which they co
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from fimble.protocol.server import FimbleServer
     from fimble.source.text import Snapshot
+
+QUIET_S: Final = 0.03
+"""Pause before a parse that took too long for the change itself."""
 
 
 def register(server: FimbleServer) -> None:
@@ -134,7 +137,9 @@ def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:
 
 
 async def _parse(ls: FimbleServer, uri: str) -> None:
-    # One document at a time, or else each would take its slice of every turn of the loop.
+    # The request that follows a key goes first, and then one document after the other: each takes
+    # its slice of every turn of the loop.
+    await asyncio.sleep(QUIET_S)
     async with ls.parsing:
         while (document := ls.session.document(uri)) and document.snapshot.tree is None:
             language = document.snapshot.language

@@ -159,6 +159,25 @@ class ByteOffsets:
         return min(start + len(head.decode(errors="ignore")), len(self._text))
 
 
+def surrounding(
+    tree: Tree, offsets: ByteOffsets, start: int, end: int, size: int
+) -> tuple[int, int]:
+    """Return where the largest node of at most ``size`` bytes around a range begins and ends.
+
+    All in code point offsets but the size; the range itself where the smallest node is too large.
+    """
+    first, last = offsets.to_byte(start), offsets.to_byte(end)
+    # A place at the end of a line belongs to what ends there.
+    node = tree.root_node.descendant_for_byte_range(max(first - 1, 0), last)
+    best: Node | None = None
+    while node is not None and node.parent is not None and node.end_byte - node.start_byte <= size:
+        best, node = node, node.parent
+    if best is None:
+        return start, end
+    low, high = offsets.to_offset(best.start_byte), offsets.to_offset(best.end_byte)
+    return min(low, start), max(high, end)
+
+
 def error_nodes(tree: Tree, start_byte: int = 0, end_byte: int = MAX_BYTE) -> Iterator[Node]:
     """Yield the ERROR and MISSING nodes that touch a byte range (the whole file by default).
 
