@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import psutil
 
 from fimble.engine.llama import Context, Model
-from fimble.engine.messages import Overrides, Profile
+from fimble.engine.messages import Overrides, Profile, Rates
 
 DEFAULT_N_CTX: Final = 8192
 """Room for a trunk and several files of 1,500 tokens; more makes attention scan more cells."""
@@ -28,19 +27,6 @@ DECODES: Final = 6
 ROUNDS: Final = 2
 FLASH_ATTENTION_BONUS: Final = 1.1
 """Without flash attention must be this much faster to win: with it KV blobs are contiguous."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Tokens per second."""
-
-    prefill: float
-    decode: float
-
-    @property
-    def key_press_s(self) -> float:
-        """Seconds that a typical answer takes: two tokens read, twelve written."""
-        return 2 / self.prefill + 12 / self.decode
 
 
 def choose_profile(
@@ -103,34 +89,42 @@ def _measure(model: Model, *, n_gpu_layers: int, n_ctx: int) -> Profile:
 
 def _try(model: Model, candidates: list[int], *, flash_attention: bool) -> list[tuple[Rates, int]]:
     """The rates for each thread count, on a small context of its own."""
-    context = Context(
-        model, n_ctx=TRIAL_N_CTX, n_threads=1, n_threads_batch=1, flash_attention=flash_attention
-    )
+    context = trial_context(model, flash_attention=flash_attention)
     try:
         trials = []
         for threads in candidates:
             context.set_threads(threads, threads)
-            trials.append((_rates(context), threads))
+            trials.append((_best_rates(context), threads))
         return trials
     finally:
         context.close()
 
 
-def _rates(context: Context) -> Rates:
+def trial_context(model: Model, *, flash_attention: bool) -> Context:
+    """A small context for `measure`."""
+    return Context(
+        model, n_ctx=TRIAL_N_CTX, n_threads=1, n_threads_batch=1, flash_attention=flash_attention
+    )
+
+
+def _best_rates(context: Context) -> Rates:
     """The better of a few rounds; the first also warms caches and graphs."""
+    rounds = [measure(context) for _ in range(ROUNDS)]
+    return Rates(max(one.prefill for one in rounds), max(one.decode for one in rounds))
+
+
+def measure(context: Context) -> Rates:
+    """One round: a prefill and a few one-token decodes on a trial context."""
     tokens = [1 + index for index in range(TRIAL_TOKENS)]
-    prefill = decode = 0.0
-    for _ in range(ROUNDS):
-        context.remove(0, 0)
-        started = time.perf_counter()
-        context.decode(tokens, seq=0, position=0, outputs=1)
-        prefill = max(prefill, TRIAL_TOKENS / (time.perf_counter() - started))
-        started = time.perf_counter()
-        for index in range(DECODES):
-            context.decode(tokens[:1], seq=0, position=TRIAL_TOKENS + index, outputs=1)
-            context.logits()
-        decode = max(decode, DECODES / (time.perf_counter() - started))
-    return Rates(prefill, decode)
+    context.remove(0, 0)
+    started = time.perf_counter()
+    context.decode(tokens, seq=0, position=0, outputs=1)
+    prefill = TRIAL_TOKENS / (time.perf_counter() - started)
+    started = time.perf_counter()
+    for index in range(DECODES):
+        context.decode(tokens[:1], seq=0, position=TRIAL_TOKENS + index, outputs=1)
+        context.logits()
+    return Rates(prefill, DECODES / (time.perf_counter() - started))
 
 
 def _thread_candidates() -> list[int]:
