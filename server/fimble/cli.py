@@ -127,10 +127,11 @@ def run_bench(args: argparse.Namespace) -> int:
 def run_models(args: argparse.Namespace) -> int:
     """`fimble models`, which has a parser of its own: reading it would slow `serve` down."""
     from fimble.engine.inspect import inspect_model  # noqa: PLC0415
+    from fimble.measure.optimize import optimize  # noqa: PLC0415
     from fimble.models.cli import add_parser  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="fimble")
-    add_parser(parser.add_subparsers(), inspect=inspect_model)
+    add_parser(parser.add_subparsers(), inspect=inspect_model, optimize=optimize)
     chosen = parser.parse_args(["models", *args.rest])
     code: int = chosen.run(chosen)
     return code

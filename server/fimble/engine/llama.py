@@ -434,8 +434,8 @@ def requantize(
     code = c.llama_model_quantize(str(source).encode(), str(target).encode(), ctypes.byref(params))
     if code != 0:
         log = backend.errors().strip().splitlines()
-        reason = log[-1] if log else f"code {code}"
-        raise UnsupportedModel(f"llama.cpp could not write {source.name} as {body}: {reason}.")
+        reason = log[-1].rpartition("failed to quantize: ")[2] if log else f"code {code}"
+        raise UnsupportedModel(f"llama.cpp could not write {source.name} as {body}: {reason}")
 
 
 _CUT_SHORT: Final = ("not within the file bounds", "failed to read")
