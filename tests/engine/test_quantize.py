@@ -1,11 +1,13 @@
 """Rewriting and comparing model files with the real llama.cpp, on a tiny model."""
 
 import hashlib
+import subprocess
+import sys
 
 import gguf
 import pytest
 
-from conftest import PROFILE
+from conftest import PROFILE, TIMEOUT_S
 from fimble.engine import child
 from fimble.engine.compare import ROUNDS, compare, typical
 from fimble.engine.inspect import inspect_model
@@ -79,6 +81,13 @@ def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(EngineDown, match="did not answer"):
         child.ask("hang", [], str, timeout_s=0.1)
+
+
+def test_a_child_leaves_with_its_parent():
+    work = "import threading, fimble.engine.child as c; c.answer(threading.Event().wait)"
+    with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE) as process:
+        process.stdin.close()
+        assert process.wait(TIMEOUT_S) == 1
 
 
 def test_the_whole_way_from_a_model_to_its_record(tiny, tmp_path):

@@ -4,6 +4,7 @@
 machine. An original is never changed, and without its original an optimized file is not used.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -107,8 +108,10 @@ def name_of(entry: Entry, types: str) -> str:
 
 def keep(directory: Path, draft: Path, record: Optimized) -> Path:
     """Give a finished file its name, in one step, in place of an older one; raises `OSError`."""
-    remove(directory, record.model)
     draft.chmod(PRIVATE_FILE)
+    with draft.open("rb+") as file:
+        os.fsync(file.fileno())  # the name must not reach the disk before the bytes
+    remove(directory, record.model)
     # First the record: one without a file is harmless, a file without a record would stay for ever.
     _write(directory, (*load(directory), record))
     return draft.replace(directory / record.file)
