@@ -2,7 +2,7 @@
 # FIMBLE_MODEL_DIR and FIMBLE_CACHE_DIR are respected. PYTHON names the interpreter for .venv.
 
 .POSIX:
-.PHONY: setup run test check fix clean
+.PHONY: setup run test check fix peer clean
 
 BIN = .venv/bin
 READY = .venv/.ready
@@ -32,7 +32,11 @@ fix: setup
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/readme.py
 
+# Build llama-server for `fimble bench peer`; prints where it is.
+peer: setup
+	@scripts/peer
+
 # Forget everything that was made here; models stay where they are.
 clean:
-	rm -rf .venv .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .peer .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

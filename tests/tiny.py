@@ -1,9 +1,14 @@
-"""Tiny random GGUF models, so that engine tests run the real llama.cpp in milliseconds."""
+"""Tiny random GGUF models and workers on them: the real llama.cpp, in milliseconds."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import gguf
 import numpy as np
+
+from fimble.engine.client import EngineConfig, WorkerEngine
+from fimble.engine.messages import Profile, State
 
 FIM = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>")
 WIDTH = 64
@@ -69,3 +74,28 @@ def write_model(path: Path, *, architecture="llama", sentinels=FIM, width=WIDTH)
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+TIMEOUT_S = 20
+PROFILE = Profile(n_gpu_layers=0, n_threads=1, n_threads_batch=1, n_ctx=2048, flash_attention=True)
+
+
+async def reached(engine, *states):
+    """Wait until the engine's status is one of ``states``."""
+    event = asyncio.Event()
+    engine.on_status(lambda status: event.set() if status.state in states else None)
+    if engine.status.state not in states:
+        await asyncio.wait_for(event.wait(), TIMEOUT_S)
+    return engine.status
+
+
+@asynccontextmanager
+async def running(model, **config):
+    config.setdefault("load_profile", lambda: PROFILE)
+    engine = WorkerEngine(EngineConfig(model, **config))
+    try:
+        engine.start()
+        await reached(engine, State.READY, State.FAILED)
+        yield engine
+    finally:
+        await engine.close()

@@ -13,14 +13,18 @@ from pathlib import Path
 
 from fimble import __version__
 from fimble.errors import FimbleError
+from fimble.measure.suites import add_suites
 
 TOKEN_VARIABLE = "FIMBLE_TOKEN"  # noqa: S105  (a variable's name)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the process's exit code."""
-    args = build_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if arguments[:1] == ["models"]:
+            return run_models(arguments)
+        args = build_parser().parse_args(arguments)
         code: int = args.run(args)
     except FimbleError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -65,14 +69,10 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, how fast it is, what to change")
     doctor.set_defaults(run=run_doctor)
 
-    bench = commands.add_parser("bench", help="measure; prints medians and 95th percentiles")
-    bench.add_argument("suite", choices=["startup", "request"], help="what to measure")
-    bench.add_argument("--runs", type=int, default=0, help="how often; 0 means the suite's own")
-    bench.set_defaults(run=run_bench)
+    bench = commands.add_parser("bench", help="measure; prints tables and a line of JSON")
+    add_suites(bench)
 
-    models = commands.add_parser("models", help="list, fetch, check and add models", add_help=False)
-    models.add_argument("rest", nargs=argparse.REMAINDER)
-    models.set_defaults(run=run_models)
+    commands.add_parser("models", help="list, fetch, check and add models")
     return parser
 
 
@@ -117,14 +117,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     return doctor()
 
 
-def run_bench(args: argparse.Namespace) -> int:
-    """`fimble bench`."""
-    from fimble.measure.bench import bench  # noqa: PLC0415
-
-    return bench(args.suite, runs=args.runs)
-
-
-def run_models(args: argparse.Namespace) -> int:
+def run_models(arguments: list[str]) -> int:
     """`fimble models`, which has a parser of its own: reading it would slow `serve` down."""
     from fimble.engine.inspect import inspect_model  # noqa: PLC0415
     from fimble.measure.optimize import optimize  # noqa: PLC0415
@@ -132,6 +125,6 @@ def run_models(args: argparse.Namespace) -> int:
 
     parser = argparse.ArgumentParser(prog="fimble")
     add_parser(parser.add_subparsers(), inspect=inspect_model, optimize=optimize)
-    chosen = parser.parse_args(["models", *args.rest])
-    code: int = chosen.run(chosen)
+    args = parser.parse_args(arguments)
+    code: int = args.run(args)
     return code

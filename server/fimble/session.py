@@ -105,6 +105,12 @@ class Session(Generic[Memory]):
             document, memory=memory, memory_version=snapshot.version
         )
 
+    def amend(self, uri: str, memory: Memory) -> None:
+        """Replace what is remembered of a document, whatever its version is by now."""
+        document = self._documents.get(uri)
+        if document is not None:
+            self._documents[uri] = replace(document, memory=memory)
+
     def configure(self, settings: Settings, problems: Iterable[SettingsError]) -> None:
         """Replace the settings and what was wrong with them."""
         self.settings = settings

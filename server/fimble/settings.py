@@ -111,6 +111,10 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
             " faster on this machine, or never."
         ),
     ] = "auto"
+    background: Annotated[
+        Literal["auto", "always", "never"],
+        Meta(description="Read and think ahead while nobody waits; auto: not on battery."),
+    ] = "auto"
     download: Annotated[Download, Meta(description="Getting the model.")] = Download()
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()

@@ -7,7 +7,6 @@ import sys
 import gguf
 import pytest
 
-from conftest import PROFILE, TIMEOUT_S
 from fimble.engine import child
 from fimble.engine.compare import ROUNDS, compare, typical
 from fimble.engine.inspect import inspect_model
@@ -17,6 +16,7 @@ from fimble.measure.completing import answers_of
 from fimble.measure.optimize import Tools, optimize
 from fimble.models.catalogue import Catalogue, Entry
 from fimble.models.store import Store
+from tiny import PROFILE, TIMEOUT_S
 
 
 def types(path):

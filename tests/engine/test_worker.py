@@ -10,10 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conftest import TIMEOUT_S, reached, running
 from fimble.engine.messages import Keep, Overrides, Priority, Prompt, State
 from fimble.errors import EngineClosed, EngineDown, ModelError, PromptTooLong
-from tiny import write_model
+from tiny import TIMEOUT_S, reached, running, write_model
 
 SENTINELS = {"prefix": 263, "middle": 264, "suffix": 265}
 

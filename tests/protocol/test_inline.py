@@ -168,3 +168,20 @@ async def test_disabled_languages_get_nothing(scripted):
         await editor.flush()
         assert await editor.inline_completion(URI, len(BODY)) == []
         assert await reason(editor) == "disabled"
+
+
+async def test_the_next_line_is_prepared_while_the_suggestion_is_read(scripted):
+    answers = {"return ": "a + b\n", "a + b\n    ": "# and then\n"}
+    async with scripted(answers) as editor:
+        await editor.initialize()
+        editor.open(URI, BODY)
+        await editor.flush()
+        [suggestion] = await editor.inline_completion(URI, len(BODY))
+        await editor.flush()
+        end = editor.accept(suggestion)
+        end = editor.type_text(URI, end, "\n    ")
+        [following] = await editor.inline_completion(URI, end)
+        assert following.text == "# and then"
+        [last] = await editor.explain_last()
+        assert last["detail"] == "typed along"
+        assert last["trace"]["promptTokens"] == 0

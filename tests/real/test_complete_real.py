@@ -7,7 +7,7 @@ from fimble.settings import DEFAULTS
 from fimble.source.tree import error_count
 from goldens import show, snapshot_of
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 PYTHON = '''\
 """Geometry in the plane."""

@@ -128,10 +128,16 @@ async def test_engine_trouble_while_it_writes(error, reason):
 
 
 async def test_low_confidence():
-    got, _ = await ask("x = █", "1", logprob=MIN_LOGPROB - 0.1)
+    got, _ = await ask("x = █", "1 + 2", logprob=MIN_LOGPROB - 0.1)
 
     assert got.reason is Reason.LOW_CONFIDENCE
-    assert got.trace.generated == 1
+    assert got.trace.generated == 3
+
+
+async def test_the_first_token_is_the_users_choice():
+    got, _ = await ask("x = va█", "lue", logprob=MIN_LOGPROB - 0.1)
+
+    assert got.text == "lue"
 
 
 async def type_on(marked, answer, typed, *, after="", name="a.py"):

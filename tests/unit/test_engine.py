@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from fimble.engine import messages as m
+from fimble.engine.pace import Pace
 from fimble.engine.scheduler import Scheduler
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.engine.vocab import FAMILIES, Vocabulary, find_sentinels
@@ -158,3 +159,35 @@ def test_a_script_file_that_cannot_be_read_is_one_clear_error(tmp_path):
         Script.load(path)
     path.write_text('{"answers": {"x": "y"}, "default": "z", "delay_ms": 0}')
     assert Script.load(path).answer("ax") == "y"
+
+
+# --- pace ---------------------------------------------------------------------------------
+
+
+def pace_over(steps):
+    """The thread counts set while steps of one token take so many milliseconds, one a second."""
+    profile = m.Profile(0, 2, 2, 8192, flash_attention=True, prefill_rate=200, decode_rate=50)
+    now, threads = [0.0], []
+    pace = Pace(profile, lambda few, _many: threads.append((now[0], few)), lambda: now[0])
+    for milliseconds in steps:
+        pace.note(1, milliseconds / 1000)
+        now[0] += 1
+    return threads
+
+
+def test_a_quiet_machine_keeps_all_threads():
+    assert pace_over([20, 25, 60, 90, 20] * 10) == []
+
+
+def test_a_busy_machine_gets_one_thread_and_is_tried_again_ever_more_rarely():
+    assert pace_over([800] + [33] * 4 + [800] + [33] * 8 + [800]) == [
+        (0, 1),
+        (4, 2),
+        (5, 1),
+        (13, 2),
+        (14, 1),
+    ]
+
+
+def test_when_it_is_quiet_again_all_threads_stay():
+    assert pace_over([800] + [33] * 4 + [21] * 20) == [(0, 1), (4, 2)]

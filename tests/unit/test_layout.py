@@ -13,11 +13,14 @@ from fimble.prompt.layout import (
     CHARS_PER_TOKEN,
     MAX_DELTA_CHARS,
     MAX_DELTA_LINES,
+    MIN_SHARE,
     PREFIX_TOKENS,
     SUFFIX_TOKENS,
     Budget,
+    anchor_anew,
     budget_for,
     lay_out,
+    quick_share,
 )
 from fimble.source.text import Snapshot
 from goldens import LANGUAGES
@@ -323,15 +326,47 @@ def test_cost_on_five_thousand_lines():
     assert best(None) < 0.001
 
 
-@pytest.mark.parametrize(
-    ("rate", "n_ctx", "share"),
-    [(0.0, 8192, 1.0), (2000.0, 8192, 1.0), (320.0, 8192, 0.5), (10.0, 8192, 0.25)],
-)
-def test_budget(rate, n_ctx, share):
-    budget = budget_for(replace(SCRIPTED_PROFILE, prefill_rate=rate, n_ctx=n_ctx))
+def test_the_full_windows_are_read_whatever_the_machine():
+    budget = budget_for(replace(SCRIPTED_PROFILE, prefill_rate=10.0))
 
-    assert budget.prefix == int(PREFIX_TOKENS * CHARS_PER_TOKEN * share)
-    assert budget.suffix == int(SUFFIX_TOKENS * CHARS_PER_TOKEN * share)
+    assert budget.prefix == int(PREFIX_TOKENS * CHARS_PER_TOKEN)
+    assert budget.suffix == int(SUFFIX_TOKENS * CHARS_PER_TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("rate", "share"), [(0.0, 1.0), (2000.0, 1.0), (853.0, 0.5), (10.0, MIN_SHARE)]
+)
+def test_somebody_who_waits_gets_what_the_machine_reads_in_time(rate, share):
+    assert quick_share(replace(SCRIPTED_PROFILE, prefill_rate=rate)) == pytest.approx(share, 0.01)
+
+
+def test_a_quick_layout_is_outgrown_and_anchored_anew_in_full():
+    editor = Editor(PYTHON, len(PYTHON) // 2)
+    quick = lay_out(editor.snapshot(), editor.offset, BUDGET, None, quick=0.25)
+    assert len(quick.prefix) <= BUDGET.prefix // 4
+    assert len(quick.suffix) <= BUDGET.suffix // 4
+    assert quick.outgrown
+    full = anchor_anew(editor.snapshot(), editor.offset, BUDGET, None)
+    assert not full.outgrown
+    assert full.prefix.endswith(quick.prefix)
+    assert lay_out(editor.snapshot(), editor.offset, BUDGET, full, quick=0.25) == full
+
+
+def test_a_jump_within_the_window_keeps_the_prefix_that_was_read():
+    editor = Editor(PYTHON[:1000], 700)
+    near = lay_out(editor.snapshot(), 960, BUDGET, editor.layout, quick=0.25)
+    assert near.start == editor.layout.start
+    assert near.prefix.startswith(editor.layout.prefix)
+
+
+def test_a_long_delta_is_outgrown_before_it_must_go():
+    editor = Editor("x = 1\n" * 20 + "█\n")
+    seen = []
+    for _ in range(20):
+        editor.type("y = 2\n")
+        seen.append((editor.rebuilt, editor.layout.outgrown))
+    assert (0, True) in seen
+    assert seen.index((0, True)) < [rebuilt for rebuilt, _ in seen].index(1)
 
 
 def test_budget_fits_a_small_context():

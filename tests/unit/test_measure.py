@@ -4,8 +4,15 @@ import pytest
 from rich.console import Console
 
 from fimble.errors import FimbleError
-from fimble.measure.bench import FILE_LINES, MARKED_LINE, generated_file
-from fimble.measure.doctor import Findings, install_llama, look_at_settings, show, speed_advice
+from fimble.measure.bench import FILE_LINES, INSIDE_LINE, MARKED_LINE, generated_file
+from fimble.measure.doctor import (
+    Findings,
+    doctor,
+    install_llama,
+    look_at_settings,
+    show,
+    speed_advice,
+)
 from fimble.measure.figures import Sample, percentile, sample, summary
 from fimble.measure.places import examples, keys_of, own_files
 from fimble.measure.screen import Screen
@@ -123,6 +130,7 @@ def test_progress_without_a_terminal_is_a_line_for_each_tenth():
 def test_the_generated_file_is_what_the_benchmark_needs():
     text = generated_file(FILE_LINES)
     assert text.count("\n") == FILE_LINES
+    assert INSIDE_LINE in text[len(text) // 2 :]
     assert MARKED_LINE in text[len(text) // 2 :]
     compile(text, "generated.py", "exec")
 
@@ -147,6 +155,17 @@ def test_the_doctor_builds_the_pinned_llama():
     command = install_llama("-DGGML_CUDA=on")
     assert command.startswith('CMAKE_ARGS="-DGGML_CUDA=on" ')
     assert "llama-cpp-python==" in command
+
+
+def test_without_a_model_the_doctor_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    for name in ("XDG_CONFIG_HOME", "FIMBLE_MODEL_DIR", "FIMBLE_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.chdir(tmp_path)
+    assert doctor() == 1
+    told = capsys.readouterr().out
+    assert "grammars     23 of 23 languages" in told
+    assert "Run `fimble models pull qwen2.5-coder-0.5b`." in told
+    assert list(tmp_path.iterdir()) == [], "looking changes nothing"
 
 
 def test_the_doctors_verdict():

@@ -18,6 +18,7 @@ import numpy as np
 from fimble.engine.kv import KVCache, Slot
 from fimble.engine.llama import N_UBATCH, Context, Model, Outcome
 from fimble.engine.messages import Finished, Generate, ModelInfo, Piece, Prompt, Started, ToServer
+from fimble.engine.pace import Pace
 from fimble.engine.segments import SEGMENT_TOKENS
 from fimble.engine.vocab import TokenIds, Vocabulary
 from fimble.errors import EngineDown, PromptTooLong
@@ -59,9 +60,12 @@ class _Run:
 class Decoder:
     """Greedy generation on one context. Deterministic: same cells and prompt, same tokens."""
 
-    def __init__(self, model: Model, context: Context, cache: KVCache, info: ModelInfo) -> None:
+    def __init__(
+        self, model: Model, context: Context, cache: KVCache, info: ModelInfo, pace: Pace
+    ) -> None:
         self._context = context
         self._cache = cache
+        self._pace = pace
         self._bos = model.bos()
         self._vocabulary = build_vocabulary(model, info)
         self._tokenize = lru_cache(TOKENIZED_PIECES)(lambda text: tuple(model.tokenize(text)))
@@ -166,9 +170,11 @@ class Decoder:
             outcome = self._context.decode(
                 tokens, seq=slot.seq, position=len(slot.tokens), outputs=outputs
             )
-        run.spent += time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        run.spent += seconds
         if outcome is Outcome.ABORTED:
             return False
+        self._pace.note(len(tokens), seconds)
         slot.tokens.extend(tokens)
         return True
 

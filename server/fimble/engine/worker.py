@@ -48,6 +48,7 @@ from fimble.engine.messages import (
     decode,
     encode,
 )
+from fimble.engine.pace import Pace
 from fimble.engine.scheduler import Job, Scheduler
 from fimble.engine.segments import SegmentTree
 from fimble.errors import FimbleError
@@ -115,7 +116,8 @@ class Worker:
         self._context = open_context(model, profile, n_seq_max=N_SLOTS)
         self._tree = open_tree(model, profile, order.keep)
         self._cache = KVCache(self._context, N_SLOTS, self._tree)
-        self._decoder = Decoder(model, self._context, self._cache, info)
+        pace = Pace(profile, self._context.set_threads)
+        self._decoder = Decoder(model, self._context, self._cache, info, pace)
         self._send(Ready(info, profile))
 
     def _report_reading(self, fraction: float) -> None:

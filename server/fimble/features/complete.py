@@ -13,12 +13,14 @@ from fimble.check.place import Place, closes, look, opens, width
 from fimble.check.stop import LIMITS, Mode, Stopper
 from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Trace
-from fimble.engine.messages import FimOrder, Prompt, State
+from fimble.engine.messages import FimOrder, Priority, Prompt, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
 from fimble.prompt.fim import Sentinel, prompt_for
-from fimble.prompt.layout import Layout, budget_for, lay_out
+from fimble.prompt.layout import Layout, budget_for, lay_out, quick_share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fimble.settings import Completion as CompletionSettings
     from fimble.settings import Settings
     from fimble.source.text import Snapshot
@@ -27,7 +29,7 @@ MAX_REST: Final = 8
 """Longest text right of the cursor, closers aside, that a suggestion may come before."""
 MIN_LOGPROB: Final = -2.0
 """Least mean log probability of the first line's tokens that is worth showing. Conservative: of
-100 rows of HumanEval-Infilling one is below (-4.11, wrong); the least sure right one has -1.63."""
+100 rows of HumanEval-Infilling the least sure right one had -1.63."""
 KEPT_CHARS: Final = 200
 """How much text on either side must be as it was for a suggestion to be typed along."""
 
@@ -79,15 +81,22 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the next request in the same file can build on."""
+    """What the next request in the same file can build on.
+
+    ``ahead`` are suggestions for what the user may do next, made before they are asked for.
+    """
 
     layout: Layout | None = None
     shown: Shown | None = None
+    ahead: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the model wrote, how sure it was of the first line, and what that cost."""
+    """What the model wrote, how sure it was of the first line, and what that cost.
+
+    The first token does not count: it begins with what the user typed, likely or not.
+    """
 
     text: str
     logprob: float
@@ -97,27 +106,34 @@ class Draft:
 
 
 async def complete(
-    snapshot: Snapshot, offset: int, memory: Memory | None, engine: Engine, settings: Settings
+    snapshot: Snapshot,
+    offset: int,
+    memory: Memory | None,
+    engine: Engine,
+    settings: Settings,
+    *,
+    priority: Priority = Priority.KEY_PRESS,
 ) -> tuple[Completion, Memory]:
     """Answer one request; engine trouble is a reason and never an exception."""
     memory = memory or Memory()
     place = look(snapshot, offset)
     if refusal := refuse(snapshot, place, settings):
         return _nothing(offset, refusal), memory
-    if along := type_along(snapshot, offset, place, memory.shown):
-        return along, memory
+    for shown in filter(None, (memory.shown, *memory.ahead)):
+        if along := type_along(snapshot, offset, place, shown):
+            return along, replace(memory, shown=shown)
     prompt, memory = warm(snapshot, offset, memory, engine)
     if prompt is None:
         return _not_ready(offset, engine.status), memory
     mode = choose_mode(snapshot, place, settings.completion)
     limit = min(LIMITS[mode].tokens, settings.completion.max_tokens)
     try:
-        draft = await _draft(engine, prompt, Stopper(place, mode), limit)
+        draft = await _draft(engine, prompt, Stopper(place, mode), limit, priority)
     except FimbleError as error:
         return _failed(offset, error), memory
     completion = await _judge(snapshot, offset, place, mode, draft)
     if completion.reason is Reason.SHOWN:
-        memory = replace(memory, shown=_remember(snapshot, completion))
+        memory = replace(memory, shown=remember(snapshot, completion))
     return completion, memory
 
 
@@ -132,7 +148,10 @@ def warm(
     status = engine.status
     if status.info is None or status.state is not State.READY:
         return None, memory
-    layout = lay_out(snapshot, offset, budget_for(status.profile), memory.layout)
+    profile = status.profile
+    layout = lay_out(
+        snapshot, offset, budget_for(profile), memory.layout, quick=quick_share(profile)
+    )
     return prompt_for(layout, status.info), replace(memory, layout=layout)
 
 
@@ -188,14 +207,12 @@ def choose_mode(snapshot: Snapshot, place: Place, settings: CompletionSettings) 
     return Mode.BLOCK if settings.multiline == "always" else Mode.LINE
 
 
-def type_along(
-    snapshot: Snapshot, offset: int, place: Place, shown: Shown | None
-) -> Completion | None:
+def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> Completion | None:
     """Answer with the rest of the last suggestion if what was typed since is its beginning.
 
     A closer that the editor added right of the cursor is replaced by the suggestion's own.
     """
-    if shown is None or shown.uri != snapshot.uri or offset < shown.start:
+    if shown.uri != snapshot.uri or offset < shown.start:
         return None
     text = snapshot.text
     typed = text[shown.start : offset]
@@ -211,10 +228,12 @@ def type_along(
     return Completion(rest, offset, end, Reason.SHOWN, detail="typed along")
 
 
-async def _draft(engine: Engine, prompt: Prompt, stopper: Stopper, limit: int) -> Draft:
+async def _draft(
+    engine: Engine, prompt: Prompt, stopper: Stopper, limit: int, priority: Priority
+) -> Draft:
     """Let the model write until a stop rule fires; leaving the block stops it in the worker."""
     logprobs: list[float] = []
-    async with engine.generate(prompt, max_tokens=limit) as generation:
+    async with engine.generate(prompt, max_tokens=limit, priority=priority) as generation:
         async for piece in generation:
             if "\n" not in stopper.text.lstrip():
                 logprobs.append(piece.logprob)
@@ -222,7 +241,7 @@ async def _draft(engine: Engine, prompt: Prompt, stopper: Stopper, limit: int) -
                 break
     return Draft(
         text=stopper.text,
-        logprob=sum(logprobs) / len(logprobs) if logprobs else 0.0,
+        logprob=_mean(logprobs[1:]),
         cut_short=generation.reason == "length" and not stopper.reason,
         stopped_by=stopper.reason or generation.reason,
         trace=generation.trace,
@@ -247,7 +266,12 @@ async def _judge(
     return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by)
 
 
-def _remember(snapshot: Snapshot, completion: Completion) -> Shown:
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def remember(snapshot: Snapshot, completion: Completion) -> Shown:
+    """A suggestion with enough of its surroundings to know it again."""
     text, start, end = snapshot.text, completion.start, completion.end
     return Shown(
         uri=snapshot.uri,

@@ -34,15 +34,18 @@ from pygls.lsp.server import LanguageServer
 LanguageServer("bare", "1").start_io()
 """
 
-UNCHANGED: Final = "warm, unchanged file"
+INSIDE: Final = "warm, inside a block"
+ENDING: Final = "warm, at a block's end"
 AGAIN: Final = "same request again"
 KEY: Final = "key press"
 ALONG: Final = "key typed along"
-KINDS: Final = (UNCHANGED, AGAIN, KEY, ALONG)
+KINDS: Final = (INSIDE, ENDING, AGAIN, KEY, ALONG)
 
+INSIDE_LINE: Final = "        weights = list(map(float, (value * factor for value in ())))"
 MARKED_LINE: Final = "        return round(float(sum(value * factor for value in ())))"
 """Where requests are made: inside the innermost brackets, and behind each closing one, so that
-the place differs, the model runs, and the prompt stays anchored."""
+the place differs, the model runs, and the prompt stays anchored. At a block's end tree-sitter
+cannot reuse what follows in Python, so that the check of a suggestion costs more there."""
 CLOSERS: Final = 4
 TYPED: Final = (
     "wanted = factor * 3",
@@ -115,10 +118,11 @@ async def _request(console: Console, runs: int) -> dict[str, Any]:
         text = generated_file(FILE_LINES)
         editor.open(URI, text)
         await editor.flush()
-        place = _marked(text)
-        samples = await _unchanged(editor, place, runs)
-        samples += await _again(editor, place, runs)
-        samples += await _typing(editor, place + 1, runs)
+        inside, ending = (_behind(line, text) for line in (INSIDE_LINE, MARKED_LINE))
+        samples = await _unchanged(editor, inside, INSIDE, runs)
+        samples += await _unchanged(editor, ending, ENDING, runs)
+        samples += await _again(editor, ending, runs)
+        samples += await _typing(editor, inside + 1, runs)
     console.print(latency_table(samples, KINDS))
     figures: dict[str, Any] = {
         "model": status["model"]["name"],
@@ -132,12 +136,12 @@ async def _request(console: Console, runs: int) -> dict[str, Any]:
     return figures
 
 
-async def _unchanged(editor: EditorClient, place: int, runs: int) -> list[Sample]:
+async def _unchanged(editor: EditorClient, place: int, kind: str, runs: int) -> list[Sample]:
     """Ask at one bracket after another; only what the model answered counts."""
     samples: list[Sample] = []
     for attempt in range(-1, 4 * runs):
         offset = place - (attempt % (CLOSERS + 1))
-        one, trace = await _ask(editor, offset, UNCHANGED)
+        one, trace = await _ask(editor, offset, kind)
         if attempt >= 0 and trace["promptTokens"]:
             samples.append(one)
         if len(samples) == runs:
@@ -183,9 +187,9 @@ def _keys(count: int) -> Iterator[str]:
                 done += 1
 
 
-def _marked(text: str) -> int:
-    """Return the end of the marked line nearest the middle of the file."""
-    return text.index(MARKED_LINE, len(text) // 2) + len(MARKED_LINE)
+def _behind(line: str, text: str) -> int:
+    """Return the end of this line where it is nearest the middle of the file."""
+    return text.index(line, len(text) // 2) + len(line)
 
 
 def generated_file(lines: int) -> str:
@@ -203,6 +207,8 @@ def generated_file(lines: int) -> str:
             f"        result = [value * factor + {number} for value in values]",
             f"        if len(result) > {number % 17}:",
             f"            result.append(math.sqrt({number}))",
+            INSIDE_LINE,
+            f"        result.extend(weights[:{number % 5}])",
             MARKED_LINE,
             "",
         ]

@@ -21,7 +21,7 @@ from fimble import __version__
 from fimble.engine.base import EngineStatus
 from fimble.errors import FimbleError, ModelError, SettingsError
 from fimble.measure.once import start_engine
-from fimble.models.files import human_size
+from fimble.models.files import human_size, size_of
 from fimble.models.optimized import find
 from fimble.models.profile import cache_directory
 from fimble.models.store import Store, open_store
@@ -268,7 +268,7 @@ def look_at_grammars(findings: Findings) -> None:
 
 
 def look_at_cache(findings: Findings) -> None:
-    """Say where measured profiles are kept."""
-    directory = cache_directory() / "profiles"
-    count = len(list(directory.glob("*.json"))) if directory.is_dir() else 0
-    findings.add("profiles in", f"{directory} ({count} kept)")
+    """Say where profiles and what the model has read are kept, and how much that is."""
+    directory = cache_directory()
+    size = sum(size_of(path) for path in directory.rglob("*") if path.is_file())
+    findings.add("cache in", f"{directory} ({human_size(size)})")

@@ -20,10 +20,15 @@ Show = Callable[[float, str], None]
 """Takes a fraction from 0 to 1 and a few words about what goes on."""
 
 
-def options(model: str | None) -> dict[str, Any]:
+def options(model: str | None, threads: int | None = None) -> dict[str, Any]:
     """Return initializationOptions that suggest everywhere, whatever the user's file says."""
     chosen = {} if model is None else {"model": model}
-    return {"enabled": True, "completion": {"enabled": True}, **chosen}
+    return {
+        "enabled": True,
+        "completion": {"enabled": True},
+        "engine": {"threads": threads},
+        **chosen,
+    }
 
 
 async def until_ready(editor: EditorClient, show: Show) -> dict[str, Any]:

@@ -26,9 +26,9 @@ a budget in characters rarely exceeds its tokens."""
 
 PREFIX_TOKENS: Final = 1024
 SUFFIX_TOKENS: Final = 256
-REBUILD_SECONDS: Final = 2.0
-"""Longest a typist waits for a whole new prompt after a jump: the budget of slow machines."""
-MIN_SHARE: Final = 0.25
+QUICK_SECONDS: Final = 0.75
+"""Longest a typist waits for a new prompt after a jump; the full windows are read afterwards."""
+MIN_SHARE: Final = 0.125
 """Least part of the full budget: with less the model no longer sees what the code is about."""
 RESERVED_TOKENS: Final = 384
 """Room in the context for the delta, the file's name and the answer."""
@@ -50,6 +50,10 @@ class Budget:
     prefix: int
     suffix: int
 
+    def share(self, part: float) -> Budget:
+        """A part of this budget."""
+        return Budget(int(self.prefix * part), int(self.suffix * part))
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -57,7 +61,8 @@ class Layout:
 
     ``start`` and ``anchor`` are the prefix window's ends; ``length`` is the whole text's length
     and ``to_end`` says that the suffix window reaches the end of the file. ``path`` is the bare
-    file name: prompts never carry the names of somebody's folders.
+    file name: prompts never carry the names of somebody's folders. A ``quick`` layout has smaller
+    windows than it could have.
     """
 
     uri: str
@@ -69,34 +74,68 @@ class Layout:
     anchor: int
     length: int
     to_end: bool
+    quick: bool = False
+
+    def is_like(self, other: Layout) -> bool:
+        """Whether all but what was typed since the anchor is the same."""
+        return (self.prefix, self.suffix) == (other.prefix, other.suffix)
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether a better anchor is worth reading in advance, before this one must go."""
+        return (
+            self.quick
+            or len(self.delta) > MAX_DELTA_CHARS // 2
+            or self.delta.count("\n") > MAX_DELTA_LINES // 2
+        )
 
 
 def budget_for(profile: Profile | None) -> Budget:
-    """Fit the windows to the machine: a whole prompt is read within `REBUILD_SECONDS`.
-
-    Without a profile, or with a rate of 0 (not measured yet), the budget is full.
-    """
+    """The full windows, or what the context holds of them."""
     share = 1.0
     if profile is not None:
-        full = PREFIX_TOKENS + SUFFIX_TOKENS
-        if profile.prefill_rate:
-            share = min(share, max(MIN_SHARE, profile.prefill_rate * REBUILD_SECONDS / full))
-        share = min(share, max(0.0, (profile.n_ctx - RESERVED_TOKENS) / full))
-    return Budget(
-        prefix=int(PREFIX_TOKENS * share * CHARS_PER_TOKEN),
-        suffix=int(SUFFIX_TOKENS * share * CHARS_PER_TOKEN),
-    )
+        room = (profile.n_ctx - RESERVED_TOKENS) / (PREFIX_TOKENS + SUFFIX_TOKENS)
+        share = min(share, max(0.0, room))
+    full = Budget(int(PREFIX_TOKENS * CHARS_PER_TOKEN), int(SUFFIX_TOKENS * CHARS_PER_TOKEN))
+    return full.share(share)
 
 
-def lay_out(snapshot: Snapshot, offset: int, budget: Budget, previous: Layout | None) -> Layout:
-    """Cut the prompt for a cursor at ``offset``, keeping ``previous`` wherever it still holds."""
+def quick_share(profile: Profile | None) -> float:
+    """The part of the full windows that this machine reads within `QUICK_SECONDS`.
+
+    Without a profile, or with a rate of 0 (not measured yet), all of them.
+    """
+    if profile is None or not profile.prefill_rate:
+        return 1.0
+    full = PREFIX_TOKENS + SUFFIX_TOKENS
+    return min(1.0, max(MIN_SHARE, profile.prefill_rate * QUICK_SECONDS / full))
+
+
+def lay_out(
+    snapshot: Snapshot,
+    offset: int,
+    budget: Budget,
+    previous: Layout | None,
+    *,
+    quick: float = 1.0,
+) -> Layout:
+    """Cut the prompt for a cursor at ``offset``, keeping ``previous`` wherever it still holds.
+
+    Where it does not, somebody waits for a new prompt to be read: only the ``quick`` part of the
+    windows is taken, apart from a prefix that goes on from the one read before.
+    """
     if previous is not None and previous.uri != snapshot.uri:
         previous = None
     if previous is not None:
         for moved in _shifts(snapshot, previous):
             if _holds(snapshot.text, offset, moved):
                 return replace(moved, delta=snapshot.text[moved.anchor : offset])
-    return _anchored(snapshot, offset, budget, previous)
+    return _anchored(snapshot, offset, budget, previous, quick)
+
+
+def anchor_anew(snapshot: Snapshot, offset: int, budget: Budget, previous: Layout | None) -> Layout:
+    """The best prompt for a cursor at ``offset``, to be read while nobody waits."""
+    return _anchored(snapshot, offset, budget, previous, 1.0)
 
 
 def _shifts(snapshot: Snapshot, previous: Layout) -> tuple[Layout, Layout]:
@@ -134,12 +173,16 @@ def _suffix_follows(text: str, offset: int, layout: Layout) -> bool:
     return 0 <= between <= MAX_VIRTUAL_CHARS and bool(_CLOSERS.fullmatch(text, offset, at))
 
 
-def _anchored(snapshot: Snapshot, offset: int, budget: Budget, previous: Layout | None) -> Layout:
+def _anchored(
+    snapshot: Snapshot, offset: int, budget: Budget, previous: Layout | None, quick: float
+) -> Layout:
     text = snapshot.text
     anchor = _anchor(snapshot, offset)
-    start = _window_start(snapshot, anchor, budget.prefix, previous)
+    start = _kept_start(snapshot, anchor, budget.prefix, previous)
+    if start is None:
+        start = _window_start(snapshot, anchor, int(budget.prefix * quick))
     right = _right(snapshot, offset)
-    end = _suffix_end(snapshot, right, budget.suffix)
+    end = _suffix_end(snapshot, right, int(budget.suffix * quick))
     return Layout(
         uri=snapshot.uri,
         path=PurePosixPath(unquote(urlsplit(snapshot.uri).path)).name,
@@ -150,6 +193,7 @@ def _anchored(snapshot: Snapshot, offset: int, budget: Budget, previous: Layout 
         anchor=anchor,
         length=len(text),
         to_end=end == len(text),
+        quick=quick < 1.0,
     )
 
 
@@ -164,17 +208,19 @@ def _anchor(snapshot: Snapshot, offset: int) -> int:
     return offset - room
 
 
-def _window_start(snapshot: Snapshot, anchor: int, size: int, previous: Layout | None) -> int:
-    """Return where the prefix window begins: where it did, or after a hop to a definition's start.
+def _kept_start(snapshot: Snapshot, anchor: int, size: int, previous: Layout | None) -> int | None:
+    """Return where the prefix window began, if it may stay: until it is full, not at each line."""
+    if previous is None:
+        return None
+    for moved in _shifts(snapshot, previous):
+        near = 0 <= moved.start <= anchor - size // 4 or moved.start == 0
+        if near and anchor - moved.start <= size and _begins_alike(snapshot.text, moved):
+            return moved.start
+    return None
 
-    After a hop the window is a half to three quarters full, and it stays until it is full, so a
-    rebuild comes once in hundreds of lines and not at each of them.
-    """
-    if previous is not None:
-        for moved in _shifts(snapshot, previous):
-            near = 0 <= moved.start <= anchor - size // 4 or moved.start == 0
-            if near and anchor - moved.start <= size and _begins_alike(snapshot.text, moved):
-                return moved.start
+
+def _window_start(snapshot: Snapshot, anchor: int, size: int) -> int:
+    """Return the start of a definition that leaves the window a half to three quarters full."""
     if anchor <= size:
         return 0
     return _definition_start(snapshot, anchor - size * 3 // 4, anchor - size // 2)

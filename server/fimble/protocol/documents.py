@@ -12,9 +12,10 @@ from lsprotocol import types
 
 from fimble.engine.messages import Priority, State
 from fimble.errors import EngineError, ModelError
-from fimble.features.complete import excluded, warm
+from fimble.features.complete import excluded, read_ahead
 from fimble.protocol import configuration
 from fimble.protocol.logs import logger
+from fimble.protocol.power import may_work_ahead
 from fimble.settings import FILE_NAME
 from fimble.source.positions import Encoding, offset_at
 from fimble.source.tree import SLICE_MS
@@ -126,7 +127,8 @@ def parse_later(ls: FimbleServer, snapshot: Snapshot) -> None:
 
 def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:
     """Let the model read a document in the background, before the user types in it."""
-    is_wanted = not excluded(snapshot, ls.session.settings.completion)
+    settings = ls.session.settings
+    is_wanted = not excluded(snapshot, settings.completion) and may_work_ahead(settings)
     if is_wanted and ls.engine.status.state is State.READY:
         ls.work.start("warming up", _warm(ls, snapshot.uri))
 
@@ -146,11 +148,9 @@ async def _warm(ls: FimbleServer, uri: str) -> None:
     document = ls.session.document(uri)
     if document is None:
         return
-    snapshot = document.snapshot
-    prompt, memory = warm(snapshot, 0, document.memory, ls.engine)
+    prompt = read_ahead(document.snapshot, ls.engine)
     if prompt is None:
         return
-    ls.session.remember(snapshot, memory)
     try:
         await ls.engine.prefill(prompt, priority=Priority.OPENED)
     except (EngineError, ModelError):

@@ -43,6 +43,8 @@ async def inline_completion(
         _explain(ls, params, _nothing(offset, Reason.CANCELLED), started)
         raise
     _explain(ls, params, completion, started)
+    if completion.reason is not Reason.STALE:
+        ls.ahead.follow(ls, snapshot, completion)
     return _answer(ls, snapshot, completion)
 
 

@@ -20,6 +20,7 @@ from fimble.protocol import (
     lifecycle,
     logs,
 )
+from fimble.protocol.ahead import Ahead
 from fimble.protocol.host import EngineHost, Launcher
 from fimble.protocol.messages import Notices
 from fimble.protocol.progress import ProgressBar
@@ -52,6 +53,7 @@ class FimbleServer(LanguageServer):
         )
         self.session: Session[Memory] = Session(Languages.load())
         self.work = Work()
+        self.ahead = Ahead()
         self.engine = EngineHost(launcher, self.work)
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)

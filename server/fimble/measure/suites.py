@@ -1,0 +1,99 @@
+"""The command line of ``fimble bench``: a parser for each suite."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+DEFAULT_KEYS: Final = 200
+
+
+def add_suites(parser: argparse.ArgumentParser) -> None:
+    """Give ``fimble bench`` its suites and their options."""
+    suites = parser.add_subparsers(metavar="SUITE", required=True)
+    startup = suites.add_parser("startup", help="from the process's start to the first answer")
+    request = suites.add_parser("request", help="a warm request: in the model, and outside it")
+    for suite, name in ((startup, "startup"), (request, "request")):
+        suite.add_argument("--runs", type=int, default=0, help="how often; 0: the suite's own")
+        suite.set_defaults(run=_run_plain, suite=name)
+
+    replay = suites.add_parser("replay", help="a typist's keys, asking after each of them")
+    _add_trace_options(replay)
+    replay.add_argument(
+        "--pause", type=float, default=0.0, metavar="MS", help="between an answer and the next key"
+    )
+    replay.add_argument(
+        "--only-typing", action="store_true", help="no preemption, file switches and restarts"
+    )
+    replay.set_defaults(run=_run_replay)
+
+    peer = suites.add_parser("peer", help="the same keys through llama-server, as llama.vim asks")
+    peer.add_argument(
+        "--server", type=Path, required=True, metavar="PATH", help="llama-server; see `make peer`"
+    )
+    _add_trace_options(peer)
+    peer.set_defaults(run=_run_peer)
+
+
+def _add_trace_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        help="a recorded keystroke trace (.json.gz), or a source file to type again",
+    )
+    parser.add_argument(
+        "--name", help="the file's name as the server sees it: its extension is its language"
+    )
+    parser.add_argument(
+        "--keys", type=int, default=DEFAULT_KEYS, help="how many; 0: all (default: %(default)s)"
+    )
+    parser.add_argument("--skip", type=int, default=0, help="so many keys come before the first")
+    parser.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    parser.add_argument(
+        "--threads", type=int, help="for the model; what was calibrated if not given"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, key by key")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a .svg or .png")
+
+
+def _run_plain(args: argparse.Namespace) -> int:
+    from fimble.measure.bench import bench  # noqa: PLC0415
+
+    return bench(args.suite, runs=args.runs)
+
+
+def _run_replay(args: argparse.Namespace) -> int:
+    from fimble.measure.driver import options  # noqa: PLC0415
+    from fimble.measure.replay import bench_replay  # noqa: PLC0415
+
+    return bench_replay(
+        args.file,
+        name=args.name,
+        plan={
+            "skip": args.skip,
+            "keys": args.keys,
+            "settings": options(args.model, args.threads),
+            "pause_s": args.pause / 1000,
+            "only_typing": args.only_typing,
+        },
+        json_file=args.json,
+        plot_file=args.plot,
+    )
+
+
+def _run_peer(args: argparse.Namespace) -> int:
+    from fimble.measure.driver import options  # noqa: PLC0415
+    from fimble.measure.peer import bench_peer  # noqa: PLC0415
+
+    return bench_peer(
+        args.server,
+        args.file,
+        name=args.name,
+        skip=args.skip,
+        keys=args.keys,
+        settings=options(args.model, args.threads),
+        json_file=args.json,
+        plot_file=args.plot,
+    )

@@ -1,0 +1,38 @@
+"""`fimble bench replay`, as short as can be: the report is there and makes sense."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.real
+
+TIMEOUT_S = 300
+KEYS = 15
+
+
+def test_a_short_replay_reports_everything(model_path, tmp_path):
+    file = tmp_path / "report.json"
+    command = [sys.executable, "-m", "fimble", "bench", "replay", "--json", str(file)]
+    command += ["--keys", str(KEYS), "--model", str(model_path), "--threads", "1"]
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(file.read_text())
+    assert "Milliseconds to the first suggestion line" in done.stdout
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last == {name: value for name, value in report.items() if name != "each"}
+
+    assert report["keys"] == len(report["each"]) == KEYS
+    typing = report["typing"]
+    assert typing["first_line_ms"]["every key"]["count"] == KEYS - 1
+    assert sum(typing["share"].values()) == pytest.approx(1, abs=0.01)
+    assert report["each"][0]["evaluated"] > typing["evaluated"]["median"] > 0
+    assert typing["reuse_ratio"] > 0.5
+    assert report["switch"]["first_token_ms"]["count"] > 0
+    assert set(report["preemption"]) == {"while_writing_ms", "while_reading_ms"}
+    assert report["restart"]["cold"]["restored"] == 0
+    assert report["restart"]["warm"]["restored"] > 0
+    assert report["memory"]["peak_rss_mb"] >= report["memory"]["rss_mb"] > 100
