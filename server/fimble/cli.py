@@ -120,10 +120,11 @@ def run_doctor(args: argparse.Namespace) -> int:
 def run_models(arguments: list[str]) -> int:
     """`fimble models`, which has a parser of its own: reading it would slow `serve` down."""
     from fimble.engine.inspect import inspect_model  # noqa: PLC0415
+    from fimble.measure.optimize import optimize  # noqa: PLC0415
     from fimble.models.cli import add_parser  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="fimble")
-    add_parser(parser.add_subparsers(), inspect=inspect_model)
+    add_parser(parser.add_subparsers(), inspect=inspect_model, optimize=optimize)
     args = parser.parse_args(arguments)
     code: int = args.run(args)
     return code

@@ -104,6 +104,13 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
             description="A model of the catalogue, or the path to a GGUF file with FIM tokens.",
         ),
     ] = "qwen2.5-coder-0.5b"
+    optimize: Annotated[
+        Literal["auto", "never"],
+        Meta(
+            description="Use the file that `fimble models optimize` made of the model where it is"
+            " faster on this machine, or never."
+        ),
+    ] = "auto"
     background: Annotated[
         Literal["auto", "always", "never"],
         Meta(description="Read and think ahead while nobody waits; auto: not on battery."),

@@ -5,14 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from fimble.engine.calibrate import choose_profile
+from fimble.engine.llama import Backend, Model
 from fimble.engine.messages import Keep, Overrides, Priority, Prompt, State
 from fimble.errors import EngineClosed, EngineDown, ModelError, PromptTooLong
-from tiny import TIMEOUT_S, reached, running, write_model
+from tiny import PROFILE, TIMEOUT_S, reached, running, write_model
 
 SENTINELS = {"prefix": 263, "middle": 264, "suffix": 265}
 
@@ -225,17 +228,41 @@ async def test_a_worker_that_cannot_be_started_is_one_clear_message(tiny):
         assert "cannot be started" in str(engine.status.error)
 
 
-async def test_calibration_is_measured_once_and_kept(tiny):
-    kept = []
-    async with running(tiny, load_profile=lambda: None, save_profile=kept.append) as engine:
-        profile = engine.status.profile
-    assert kept == [profile]
+def profile_on(tiny, monkeypatch, others_percent, overrides=None, known=None):
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval: others_percent)
+    model = Model(Backend(), tiny)
+    try:
+        return choose_profile(
+            model, overrides or Overrides(), known, n_gpu_layers=0, report=lambda: None
+        )
+    finally:
+        model.close()
+
+
+def test_a_quiet_machine_is_measured(tiny, monkeypatch):
+    profile = profile_on(tiny, monkeypatch, 0)
     assert profile.decode_rate > 0
     assert profile.n_ctx == 2048
-    overrides = Overrides(n_threads=1, n_ctx=512, flash_attention=False)
-    async with running(tiny, load_profile=lambda: profile, overrides=overrides) as engine:
-        chosen = engine.status.profile
+    fixed = Overrides(n_threads=1, n_ctx=512, flash_attention=False)
+    chosen = profile_on(tiny, monkeypatch, 0, fixed, known=profile)
     assert (chosen.n_threads, chosen.n_ctx, chosen.flash_attention) == (1, 512, False)
+    assert chosen.decode_rate == profile.decode_rate
+
+
+def test_a_busy_machine_is_not_measured_but_guessed(tiny, monkeypatch):
+    profile = profile_on(tiny, monkeypatch, 90)
+    assert (profile.prefill_rate, profile.decode_rate) == (0, 0)
+    assert profile.n_threads == psutil.cpu_count(logical=False)
+
+
+async def test_only_what_was_measured_is_kept(tiny):
+    kept = []
+    guess = replace(PROFILE, decode_rate=0.0)
+    async with running(tiny, load_profile=lambda: guess, save_profile=kept.append):
+        assert kept == []
+    measured = replace(PROFILE, prefill_rate=200.0, decode_rate=50.0)
+    async with running(tiny, load_profile=lambda: measured, save_profile=kept.append):
+        assert kept == [measured]
 
 
 async def test_after_a_restart_the_file_is_read_from_disk(tiny, tmp_path):

@@ -33,7 +33,7 @@ def run(store, capsys):
 
     def run(*arguments):
         parser = argparse.ArgumentParser(prog="fimble")
-        cli.add_parser(parser.add_subparsers(required=True), inspect=inspect)
+        cli.add_parser(parser.add_subparsers(required=True), inspect=inspect, optimize=None)
         args = parser.parse_args(["models", *map(str, arguments)])
         code = args.run(args)
         out, err = capsys.readouterr()

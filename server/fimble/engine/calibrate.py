@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import psutil
 
 from fimble.engine.llama import Context, Model
-from fimble.engine.messages import Overrides, Profile
+from fimble.engine.messages import Overrides, Profile, Rates
 
 DEFAULT_N_CTX: Final = 8192
 """Room for a trunk and several files of 1,500 tokens; more makes attention scan more cells."""
@@ -26,21 +25,11 @@ TRIAL_N_CTX: Final = 512
 TRIAL_TOKENS: Final = 64
 DECODES: Final = 6
 ROUNDS: Final = 2
+BUSY_SAMPLE_S: Final = 0.3
+BUSY_PERCENT: Final = 30
+"""Other programs' share of all cores above which timings say more about them than about us."""
 FLASH_ATTENTION_BONUS: Final = 1.1
 """Without flash attention must be this much faster to win: with it KV blobs are contiguous."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Tokens per second."""
-
-    prefill: float
-    decode: float
-
-    @property
-    def key_press_s(self) -> float:
-        """Seconds that a typical answer takes: two tokens read, twelve written."""
-        return 2 / self.prefill + 12 / self.decode
 
 
 def choose_profile(
@@ -51,11 +40,18 @@ def choose_profile(
     n_gpu_layers: int,
     report: Callable[[], None],
 ) -> Profile:
-    """The profile to run with; ``known`` is an earlier measurement on this machine."""
+    """The profile to run with; ``known`` is an earlier measurement on this machine.
+
+    What a busy machine measures is worthless, so there a guess serves, without rates: nothing is
+    kept of it, and the next start measures.
+    """
     n_ctx = overrides.n_ctx or _context_size(model)
     if known is None or known.n_gpu_layers != n_gpu_layers:
         report()
-        known = _measure(model, n_gpu_layers=n_gpu_layers, n_ctx=n_ctx)
+        if psutil.cpu_percent(interval=BUSY_SAMPLE_S) > BUSY_PERCENT:
+            known = _guess(n_gpu_layers=n_gpu_layers, n_ctx=n_ctx)
+        else:
+            known = _measure(model, n_gpu_layers=n_gpu_layers, n_ctx=n_ctx)
     fixed = overrides.flash_attention
     return Profile(
         n_gpu_layers=n_gpu_layers,
@@ -101,36 +97,56 @@ def _measure(model: Model, *, n_gpu_layers: int, n_ctx: int) -> Profile:
     )
 
 
+def _guess(*, n_gpu_layers: int, n_ctx: int) -> Profile:
+    """All physical cores: `Pace` gives them up while others need them."""
+    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    return Profile(
+        n_gpu_layers=n_gpu_layers,
+        n_threads=cores,
+        n_threads_batch=cores,
+        n_ctx=n_ctx,
+        flash_attention=True,
+    )
+
+
 def _try(model: Model, candidates: list[int], *, flash_attention: bool) -> list[tuple[Rates, int]]:
     """The rates for each thread count, on a small context of its own."""
-    context = Context(
-        model, n_ctx=TRIAL_N_CTX, n_threads=1, n_threads_batch=1, flash_attention=flash_attention
-    )
+    context = trial_context(model, flash_attention=flash_attention)
     try:
         trials = []
         for threads in candidates:
             context.set_threads(threads, threads)
-            trials.append((_rates(context), threads))
+            trials.append((_best_rates(context), threads))
         return trials
     finally:
         context.close()
 
 
-def _rates(context: Context) -> Rates:
+def trial_context(model: Model, *, flash_attention: bool) -> Context:
+    """A small context for `measure`."""
+    return Context(
+        model, n_ctx=TRIAL_N_CTX, n_threads=1, n_threads_batch=1, flash_attention=flash_attention
+    )
+
+
+def _best_rates(context: Context) -> Rates:
     """The better of a few rounds; the first also warms caches and graphs."""
+    rounds = [measure(context) for _ in range(ROUNDS)]
+    return Rates(max(one.prefill for one in rounds), max(one.decode for one in rounds))
+
+
+def measure(context: Context) -> Rates:
+    """One round: a prefill and a few one-token decodes on a trial context."""
     tokens = [1 + index for index in range(TRIAL_TOKENS)]
-    prefill = decode = 0.0
-    for _ in range(ROUNDS):
-        context.remove(0, 0)
-        started = time.perf_counter()
-        context.decode(tokens, seq=0, position=0, outputs=1)
-        prefill = max(prefill, TRIAL_TOKENS / (time.perf_counter() - started))
-        started = time.perf_counter()
-        for index in range(DECODES):
-            context.decode(tokens[:1], seq=0, position=TRIAL_TOKENS + index, outputs=1)
-            context.logits()
-        decode = max(decode, DECODES / (time.perf_counter() - started))
-    return Rates(prefill, decode)
+    context.remove(0, 0)
+    started = time.perf_counter()
+    context.decode(tokens, seq=0, position=0, outputs=1)
+    prefill = TRIAL_TOKENS / (time.perf_counter() - started)
+    started = time.perf_counter()
+    for index in range(DECODES):
+        context.decode(tokens[:1], seq=0, position=TRIAL_TOKENS + index, outputs=1)
+        context.logits()
+    return Rates(prefill, DECODES / (time.perf_counter() - started))
 
 
 def _thread_candidates() -> list[int]:

@@ -266,7 +266,8 @@ class WorkerEngine:
             case Loading(fraction=fraction, stage=stage):
                 self._set_status(progress=fraction, stage=stage)
             case Ready(info=info, profile=profile):
-                self._config.save_profile(profile)
+                if profile.decode_rate:  # it was measured
+                    self._config.save_profile(profile)
                 self._set_status(
                     state=State.READY,
                     progress=1.0,
@@ -300,6 +301,7 @@ class WorkerEngine:
     def _fail_all(self, error: EngineError) -> None:
         for inbox in self._inboxes.values():
             inbox.put_nowait(error)
+        self._inboxes.clear()
 
     def _set_status(self, **changes: object) -> None:
         self._status = replace(self._status, **changes)  # type: ignore[arg-type]

@@ -64,6 +64,19 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """Tokens per second."""
+
+    prefill: float
+    decode: float
+
+    @property
+    def key_press_s(self) -> float:
+        """Seconds that a typical answer takes: two tokens read, twelve written."""
+        return 2 / self.prefill + 12 / self.decode
+
+
+@dataclass(frozen=True, slots=True)
 class Overrides:
     """Profile values that the user fixed in the settings; None means measure."""
 

@@ -22,6 +22,7 @@ from fimble.engine.base import EngineStatus
 from fimble.errors import FimbleError, ModelError, SettingsError
 from fimble.measure.once import start_engine
 from fimble.models.files import human_size, size_of
+from fimble.models.optimized import find
 from fimble.models.profile import cache_directory
 from fimble.models.store import Store, open_store
 from fimble.settings import FILE_NAME, Settings, load_files
@@ -34,6 +35,7 @@ INSTRUCTION_SETS: Final = (
 )
 """What llama.cpp has kernels for, as Linux spells it."""
 ASK_GPU: Final = "from fimble.engine.llama import supports_gpu; print(supports_gpu())"
+X86: Final = frozenset({"x86_64", "amd64"})
 NAME_CELLS: Final = 13
 CHILD_SECONDS: Final = 60.0
 
@@ -212,8 +214,19 @@ def look_at_model(findings: Findings, store: Store, settings: Settings, *, has_g
     is_slow = profile.prefill_rate < SLOW_PREFILL or profile.decode_rate < SLOW_DECODE
     if is_slow and profile.prefill_rate:
         findings.advice += speed_advice(store, size, has_gpu=has_gpu)
+    if not has_gpu:
+        findings.advice += optimize_advice(store, settings)
     if psutil.virtual_memory().available < size + ROOM_BESIDE_MODEL:
         findings.advice.append("Memory is short for this model: close other programs.")
+
+
+def optimize_advice(store: Store, settings: Settings) -> list[str]:
+    """Advise on an x86 processor to make the default model faster: others have kernels for it."""
+    entry = store.find(store.catalogue.default)
+    wanted = settings.model == entry.name and settings.optimize == "auto"
+    if not wanted or platform.machine().lower() not in X86 or find(store.directory, entry):
+        return []
+    return [f"Make the model faster on this processor: `fimble models optimize {entry.name}`."]
 
 
 async def _measured(settings: Settings) -> EngineStatus:

@@ -79,14 +79,21 @@ async def start_engine(settings: Settings) -> Engine:
             print(f"\r{stage}: {fraction:.0%}\033[K", end="", file=sys.stderr, flush=True)
 
     engine = await ModelLauncher().launch(settings, report)
-    settled = asyncio.Event()
+    try:
+        return await settled(engine)
+    finally:
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+async def settled(engine: Engine) -> Engine:
+    """Start an engine and wait until it answers; raises the error that stopped it."""
+    event = asyncio.Event()
     engine.on_status(
-        lambda status: settled.set() if status.state in {State.READY, State.FAILED} else None
+        lambda status: event.set() if status.state in {State.READY, State.FAILED} else None
     )
     engine.start()
-    await settled.wait()
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    await event.wait()
     if engine.status.state is State.FAILED:
         await engine.close()
         raise engine.status.error or FimbleError("The model could not be loaded.")

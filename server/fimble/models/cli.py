@@ -1,4 +1,4 @@
-"""``fimble models list|pull|path|verify|rm|add``.
+"""``fimble models list|pull|path|verify|rm|add|optimize``.
 
 Results go to stdout, everything else to stderr. rich is imported by the commands that draw,
 because every ``fimble`` command reads this file.
@@ -8,9 +8,10 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fimble.errors import FimbleError
+from fimble.models import optimized
 from fimble.models.adding import Inspect, add_model
 from fimble.models.catalogue import Entry, LocalFile
 from fimble.models.fetch import fetch
@@ -26,8 +27,21 @@ INTERRUPTED: Final = 130
 Command = Callable[[argparse.Namespace, Store], int]
 
 
+class Optimize(Protocol):
+    """Makes a model faster; it needs the engine, which this room does not know."""
+
+    def __call__(
+        self, store: Store, entry: Entry, *, body: str, keep_head: bool, progress: Progress
+    ) -> Iterator[str]:
+        """Yield what to tell the user, line by line."""
+        ...
+
+
 def add_parser(
-    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", *, inspect: Inspect
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    *,
+    inspect: Inspect,
+    optimize: Optimize,
 ) -> None:
     """Add ``models`` to ``fimble``: ``args.run(args)`` does it and returns the exit code.
 
@@ -58,6 +72,16 @@ def add_parser(
     )
     add.add_argument("model", metavar="PATH|hf:ORG/REPO/FILE", help="where the model is")
     add.add_argument("--name", help="what to call it; otherwise made of the file name")
+    faster = command(
+        "optimize",
+        "make a file of a model that is faster here, if it completes as well",
+        lambda args, store: run_optimize(args, store, optimize),
+    )
+    faster.add_argument("name", help="a name from the list")
+    faster.add_argument(
+        "--type", choices=("auto", "q4_0", "iq4_nl"), default="auto", help="of its matrices"
+    )
+    faster.add_argument("--keep-head", action="store_true", help="leave the output matrix as it is")
 
 
 def _guarded(run: Command, args: argparse.Namespace) -> int:
@@ -79,7 +103,7 @@ def run_list(args: argparse.Namespace, store: Store) -> int:
 
     table = Table(box=None, pad_edge=False)
     for heading in ("", "name", "size", "licence", "here", "path"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
     for entry in store.entries():
         marker = "*" if entry.name == store.catalogue.default else ""
         size = human_size(entry.size)
@@ -96,7 +120,10 @@ def run_list(args: argparse.Namespace, store: Store) -> int:
 def presence(store: Store, entry: Entry) -> str:
     """Say in a word whether the model's file is here."""
     if store.has(entry):
-        return "yes"
+        record = optimized.find(store.directory, entry)
+        if record is None:
+            return "yes"
+        return f"yes, optimized ({record.gain:.2f} x)" if optimized.pays_off(record) else "yes"
     if size_of(store.path_of(entry)):
         return "damaged"
     part = size_of(store.part_of(entry))
@@ -134,6 +161,7 @@ def run_verify(args: argparse.Namespace, store: Store) -> int:
         try:
             with progress_bar() as progress:
                 store.verify(entry, Watch(progress))
+                optimized.verify(store.directory, entry, Watch(progress))
         except FimbleError as error:
             _say(f"error: {error}")
             bad += 1
@@ -158,32 +186,52 @@ def run_add(args: argparse.Namespace, store: Store, inspect: Inspect) -> int:
     return 0
 
 
+def run_optimize(args: argparse.Namespace, store: Store, optimize: Optimize) -> int:
+    """Make a faster file of a model and say what was found."""
+    entry = store.find(args.name)
+    try:
+        with progress_bar(of_bytes=False) as progress:
+            lines = optimize(
+                store, entry, body=args.type, keep_head=args.keep_head, progress=progress
+            )
+            for line in lines:
+                _say(line)
+    except KeyboardInterrupt:
+        _say("Stopped; nothing of it is kept.")
+        return INTERRUPTED
+    return 0
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
 @contextmanager
-def progress_bar(console: "Console | None" = None) -> Iterator[Progress]:
+def progress_bar(console: "Console | None" = None, *, of_bytes: bool = True) -> Iterator[Progress]:
     """Draw progress on a terminal; elsewhere write one line for each stage."""
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
         DownloadColumn,
+        ProgressColumn,
+        TaskProgressColumn,
         TextColumn,
+        TimeElapsedColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
     from rich.progress import Progress as Bar  # noqa: PLC0415
 
     console = console or Console(stderr=True, highlight=False, markup=False)
+    figures: tuple[ProgressColumn, ...] = (TaskProgressColumn(), TimeElapsedColumn())
+    if of_bytes:
+        figures = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     stages: list[str] = []
     last = 0
     with Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        *figures,
         console=console,
         transient=True,
         disable=not console.is_terminal,

@@ -38,9 +38,14 @@ def profile_key(model: Path) -> str:
         (
             f"{model.name} {file.st_size} bytes {file.st_mtime_ns}",
             f"llama-cpp-python {_version('llama-cpp-python')}",
-            f"{os.cpu_count()} x {_processor()} {platform.machine()}",
+            machine(),
         )
     )
+
+
+def machine() -> str:
+    """Name what a model's speed depends on besides the file and llama.cpp."""
+    return f"{os.cpu_count()} x {_processor()} {platform.machine()}"
 
 
 def load(key: str) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from fimble.errors import DigestMismatch, ModelError, ModelMissing, UnknownModel, UnsupportedModel
+from fimble.models import optimized
 from fimble.models.catalogue import Catalogue, Entry, check_name, load_catalogue
 from fimble.models.files import (
     Watch,
@@ -96,13 +97,20 @@ class Store:
 
         Raises `UnknownModel` (no such name, no such file) or `ModelMissing`.
         """
-        if model.lower().endswith(".gguf") or "/" in model or os.sep in model:
+        if is_path(model):
             path = Path(model).expanduser()
             if not path.is_file():
                 raise UnknownModel(f"There is no model file at {path}.", "Check the path.")
             return path
         entry = self.find(model)
         return self.require(entry)
+
+    def fastest(self, model: str) -> Path:
+        """Return what `resolve` does, or the optimized file made of it where that is faster."""
+        path = self.resolve(model)
+        if is_path(model):
+            return path
+        return optimized.best_file(self.directory, self.find(model), path)
 
     def require(self, entry: Entry) -> Path:
         """Return the model's file; raises `ModelMissing` if it is absent or cut short."""
@@ -136,16 +144,19 @@ class Store:
         )
 
     def remove(self, entry: Entry) -> bool:
-        """Delete the model's file and leftovers and say whether there was anything to delete.
+        """Delete the model's files and leftovers and say whether there was anything to delete.
 
         A model that the user added is forgotten as well; its file is deleted only if it lives
-        in the model directory. Raises `ModelError` while somebody fetches the model.
+        in the model directory. Raises `ModelError` while somebody fetches or
+        optimizes the model.
         """
         if not self.directory.is_dir():
             return False
 
         def refuse() -> None:
-            raise ModelError(f"{entry.name} is being fetched right now.", "Stop that first.")
+            raise ModelError(
+                f"{entry.name} is being fetched or optimized right now.", "Stop that first."
+            )
 
         paths = [self.part_of(entry)]
         if not Path(entry.file).is_absolute():
@@ -155,10 +166,11 @@ class Store:
             for path in found:
                 path.unlink()
             shutil.rmtree(self.scratch_of(entry), ignore_errors=True)
+            had_optimized = optimized.remove(self.directory, entry.name)
             added = self.added()
             if entry in added:
                 self._write_added(tuple(other for other in added if other != entry))
-        return bool(found) or entry in added
+        return bool(found) or had_optimized or entry in added
 
     def add(self, entry: Entry) -> None:
         """Remember a model of the user's; raises `ModelError` if the name is bad or taken."""
@@ -174,6 +186,11 @@ class Store:
     def _write_added(self, entries: tuple[Entry, ...]) -> None:
         content = msgspec.json.format(msgspec.json.encode(entries), indent=2)
         write_private(self.directory / ADDED, content + b"\n")
+
+
+def is_path(model: str) -> bool:
+    """Tell whether the setting ``model`` points at a file rather than naming an entry."""
+    return model.lower().endswith(".gguf") or "/" in model or os.sep in model
 
 
 def model_directory() -> Path:
