@@ -113,8 +113,8 @@ def test_the_suite_is_well_formed():
     [
         ([], None),
         ([trial(Q4, 1.5, 30), trial(Q4_Q8, 1.4, 40)], Q4),
-        ([trial(Q4, 1.5, 28)], Q4),
-        ([trial(Q4, 1.5, 27), trial(Q4_Q8, 1.4, 28)], Q4_Q8),
+        ([trial(Q4, 1.5, 29)], Q4),
+        ([trial(Q4, 1.5, 28), trial(Q4_Q8, 1.4, 29)], Q4_Q8),
         ([trial(Q4, 1.09, 40)], None),
         ([trial(Q4, 1.5)], None),
     ],
