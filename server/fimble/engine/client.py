@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -57,6 +58,11 @@ from fimble.errors import (
 log = logging.getLogger(__name__)
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "fimble.engine.worker")
+SHORT_SPIN: Final = {"GOMP_SPINCOUNT": "3000"}
+"""How long llama.cpp's threads spin at a barrier before they sleep (libgomp; others ignore it).
+The default of 300,000 keeps every core busy for milliseconds after each token, when the server
+needs one, and costs seconds a token while another program runs. Measured with the 0.5B on two
+cores: 21 ms a token either way on a quiet machine; 87 against 830 ms beside a compiler."""
 BACKOFF_S: Final = (0.2, 1.0, 3.0, 10.0, 30.0)
 """Pauses before restarts; the last one repeats."""
 STABLE_S: Final = 60.0
@@ -228,6 +234,7 @@ class WorkerEngine:
                 *self._config.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                env=SHORT_SPIN | os.environ,
             )
         except OSError as error:
             self._fail(EngineDown(f"The model worker cannot be started: {error}."))

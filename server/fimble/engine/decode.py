@@ -7,6 +7,7 @@ more urgent, and a step that was aborted in the middle is simply asked again.
 from __future__ import annotations
 
 import codecs
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,10 @@ from fimble.errors import EngineDown, PromptTooLong
 
 TOKENIZED_PIECES: Final = 256
 """Prompt pieces whose tokens are remembered: stable pieces come again with each key press."""
+HEALED_BYTES: Final = 8
+"""A typed word of up to this length is healed as a whole: "whi" is two tokens, "while" is one.
+Longer words have token ends inside anyway, and each token taken back is written again."""
+WORD_BYTE: Final = re.compile(rb"[\w\x80-\xff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Encoded:
     segment, because that is what was typed since the anchor.
     """
 
-    tokens: tuple[int, ...]
+    tokens: list[int]
     pending: bytes
     stable: int
 
@@ -83,10 +88,29 @@ class Decoder:
         ends_in_text = bool(prompt.parts) and isinstance(prompt.parts[-1], str)
         typed = ends_in_text and len(tokens) - before_last < SEGMENT_TOKENS
         stable = before_last if typed else len(tokens)
-        if prompt.heal and ends_in_text and prompt.parts[-1] and len(tokens) > 1:
-            pending = self._vocabulary.token_bytes[tokens.pop()]
-            return Encoded(tuple(tokens), pending, min(stable, len(tokens)))
-        return Encoded(tuple(tokens), b"", stable)
+        pending = b""
+        if prompt.heal and ends_in_text:
+            pending = self._take_back(tokens, max(before_last, 1))
+        return Encoded(tokens, pending, min(stable, len(tokens)))
+
+    def _take_back(self, tokens: list[int], keep: int) -> bytes:
+        """Take the last token off, and those before it that belong to the same short word.
+
+        Their bytes. At least ``keep`` tokens stay.
+        """
+        token_bytes = self._vocabulary.token_bytes
+        pending = b""
+        while len(tokens) > keep:
+            data = token_bytes[tokens[-1]]
+            if pending and not (
+                WORD_BYTE.match(pending)
+                and WORD_BYTE.match(data[-1:])
+                and len(data) + len(pending) <= HEALED_BYTES
+            ):
+                break
+            tokens.pop()
+            pending = data + pending
+        return pending
 
     def run(self, request: Generate, queue_ms: float) -> Iterator[ToServer | None]:
         """Do a request step by step; None after a step that has nothing to tell.

@@ -65,7 +65,7 @@ class KVCache:
         self.slots = [Slot(seq) for seq in range(n_slots)]
         self._clock = 0
 
-    def claim(self, tokens: Sequence[int]) -> tuple[Slot, int] | None:
+    def claim(self, tokens: list[int]) -> tuple[Slot, int] | None:
         """Pin a slot that holds the longest known beginning of ``tokens`` and nothing after it.
 
         Also says how many of those tokens came out of RAM or from disk. At least one token is
@@ -191,9 +191,18 @@ class KVCache:
         slot.last_used = self._clock
 
 
-def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many leading tokens are the same."""
-    for index, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return index
-    return min(len(left), len(right))
+def common_prefix(left: list[int], right: list[int]) -> int:
+    """How many leading tokens are the same.
+
+    Slices are compared, not tokens: that is C code, and prompts have a thousand tokens.
+    """
+    low, high = 0, min(len(left), len(right))
+    if left[:high] == right[:high]:
+        return high
+    while low < high:
+        middle = (low + high + 1) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -15,7 +15,7 @@ from typing import Final
 
 from fimble.engine.messages import Profile
 
-FAR_TOO_LONG: Final = 4.0
+FAR_TOO_LONG: Final = 2.5
 """A step that takes this many times what was calibrated did not have the machine to itself."""
 FIRST_PAUSE_S: Final = 4.0
 LAST_PAUSE_S: Final = 64.0

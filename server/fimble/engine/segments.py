@@ -265,11 +265,9 @@ def segment_id(parent: bytes, tokens: Sequence[int]) -> bytes:
     return digest.digest()
 
 
-def common_prefix_at(segment: Sequence[int], tokens: Sequence[int], start: int) -> int:
+def common_prefix_at(segment: tuple[int, ...], tokens: Sequence[int], start: int) -> int:
     """How many tokens of ``segment`` equal ``tokens`` from ``start`` on."""
-    count = 0
-    for mine, theirs in zip(segment, tokens[start : start + len(segment)], strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count
+    theirs = tuple(tokens[start : start + len(segment)])
+    if segment[: len(theirs)] == theirs:
+        return len(theirs)
+    return next(index for index, token in enumerate(theirs) if token != segment[index])
