@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -13,7 +12,7 @@ import pytest
 
 from fimble.engine.calibrate import choose_profile
 from fimble.engine.llama import Backend, Model
-from fimble.engine.messages import Keep, Overrides, Priority, Prompt, State
+from fimble.engine.messages import Overrides, Priority, Prompt, State
 from fimble.errors import EngineClosed, EngineDown, ModelError, PromptTooLong
 from tiny import PROFILE, TIMEOUT_S, reached, running, write_model
 
@@ -240,51 +239,42 @@ def profile_on(tiny, monkeypatch, others_percent, overrides=None, known=None):
 
 
 def test_a_quiet_machine_is_measured(tiny, monkeypatch):
-    profile = profile_on(tiny, monkeypatch, 0)
+    profile, measured = profile_on(tiny, monkeypatch, 0)
+    assert profile == measured
     assert profile.decode_rate > 0
     assert profile.n_ctx == 2048
+
+
+def test_what_the_user_fixed_is_used_but_not_kept(tiny, monkeypatch):
     fixed = Overrides(n_threads=1, n_ctx=512, flash_attention=False)
-    chosen = profile_on(tiny, monkeypatch, 0, fixed, known=profile)
+    chosen, measured = profile_on(tiny, monkeypatch, 0, fixed)
     assert (chosen.n_threads, chosen.n_ctx, chosen.flash_attention) == (1, 512, False)
-    assert chosen.decode_rate == profile.decode_rate
+    assert measured.decode_rate == chosen.decode_rate
+    again, nothing = profile_on(tiny, monkeypatch, 0, fixed, known=measured)
+    assert nothing is None
+    assert again == chosen
 
 
 def test_a_busy_machine_is_not_measured_but_guessed(tiny, monkeypatch):
-    profile = profile_on(tiny, monkeypatch, 90)
+    profile, measured = profile_on(tiny, monkeypatch, 90)
+    assert measured is None
     assert (profile.prefill_rate, profile.decode_rate) == (0, 0)
     assert profile.n_threads == psutil.cpu_count(logical=False)
 
 
-async def test_only_what_was_measured_is_kept(tiny):
+async def test_a_known_profile_is_not_kept_again(tiny):
     kept = []
-    guess = replace(PROFILE, decode_rate=0.0)
-    async with running(tiny, load_profile=lambda: guess, save_profile=kept.append):
-        assert kept == []
-    measured = replace(PROFILE, prefill_rate=200.0, decode_rate=50.0)
-    async with running(tiny, load_profile=lambda: measured, save_profile=kept.append):
-        assert kept == [measured]
+    async with running(tiny, save_profile=kept.append) as engine:
+        assert engine.status.profile == PROFILE
+    assert kept == []
 
 
-async def test_after_a_restart_the_file_is_read_from_disk(tiny, tmp_path):
-    keep = Keep(directory=str(tmp_path), disk_bytes=10**8)
-    question = prompt("    ret", prefix="def f(x):\n    return x\n" * 30)
-    async with running(tiny, keep=keep) as engine:
-        text, cold = await ask(engine, question)
-    async with running(tiny, keep=keep) as engine:
-        again, warm = await ask(engine, question)
-    assert again == text
-    assert cold.restored == 0
-    assert warm.restored > cold.prompt_tokens - 10
-    assert warm.evaluated < 10
-
-
-async def test_an_idle_worker_parks_what_it_knows(tiny, tmp_path):
-    keep = Keep(directory=str(tmp_path), disk_bytes=10**8)
-    async with running(tiny, keep=keep) as engine:
-        await ask(engine, prompt("    ret", prefix="x = 1\n" * 100))
-        await engine.flush()
-        assert (await engine.stats()).disk_bytes > 0
-        os.kill(engine.pid, signal.SIGKILL)
-    async with running(tiny, keep=keep) as engine:
-        _, warm = await ask(engine, prompt("    ret", prefix="x = 1\n" * 100))
-    assert warm.restored > 100
+async def test_one_line_ends_with_the_line_break(engine):
+    question = prompt("    ")
+    async with engine.generate(question, max_tokens=400) as generation:
+        whole = "".join([piece.text async for piece in generation])
+    async with engine.generate(question, max_tokens=400, one_line=True) as generation:
+        line = "".join([piece.text async for piece in generation])
+    head, newline, _ = whole.partition("\n")
+    assert line == head + newline
+    assert generation.reason == ("stop" if newline else "length")

@@ -15,7 +15,7 @@ KEYS = 15
 def test_a_short_replay_reports_everything(model_path, tmp_path):
     file = tmp_path / "report.json"
     command = [sys.executable, "-m", "fimble", "bench", "replay", "--json", str(file)]
-    command += ["--keys", str(KEYS), "--model", str(model_path), "--threads", "1"]
+    command += ["--keys", str(KEYS), "--model", str(model_path)]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
     )

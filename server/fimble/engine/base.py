@@ -89,9 +89,14 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        priority: Priority = Priority.KEY_PRESS,
+        one_line: bool = False,
     ) -> Generation:
-        """Begin a request.
+        """Begin a request; with ``one_line`` it ends with the first line break.
 
         Raises `EngineLoading`, `EngineDown`, `EngineClosed` or the `ModelError` that stopped the
         load, at once, when there is nobody to ask.

@@ -39,21 +39,22 @@ def choose_profile(
     *,
     n_gpu_layers: int,
     report: Callable[[], None],
-) -> Profile:
-    """The profile to run with; ``known`` is an earlier measurement on this machine.
+) -> tuple[Profile, Profile | None]:
+    """The profile to run with, and what was measured for it, if anything was.
 
-    What a busy machine measures is worthless, so there a guess serves, without rates: nothing is
-    kept of it, and the next start measures.
+    ``known`` is an earlier measurement on this machine. What a busy machine measures is worthless,
+    so there a guess serves, without rates: nothing is kept of it, and the next start measures.
     """
     n_ctx = overrides.n_ctx or _context_size(model)
+    measured = None
     if known is None or known.n_gpu_layers != n_gpu_layers:
         report()
         if psutil.cpu_percent(interval=BUSY_SAMPLE_S) > BUSY_PERCENT:
             known = _guess(n_gpu_layers=n_gpu_layers, n_ctx=n_ctx)
         else:
-            known = _measure(model, n_gpu_layers=n_gpu_layers, n_ctx=n_ctx)
+            known = measured = _measure(model, n_gpu_layers=n_gpu_layers, n_ctx=n_ctx)
     fixed = overrides.flash_attention
-    return Profile(
+    profile = Profile(
         n_gpu_layers=n_gpu_layers,
         n_threads=overrides.n_threads or known.n_threads,
         n_threads_batch=overrides.n_threads or known.n_threads_batch,
@@ -62,6 +63,7 @@ def choose_profile(
         prefill_rate=known.prefill_rate,
         decode_rate=known.decode_rate,
     )
+    return profile, measured
 
 
 def open_context(model: Model, profile: Profile, *, n_seq_max: int) -> Context:

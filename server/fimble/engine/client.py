@@ -58,11 +58,11 @@ from fimble.errors import (
 log = logging.getLogger(__name__)
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "fimble.engine.worker")
-SHORT_SPIN: Final = {"GOMP_SPINCOUNT": "3000"}
+SHORT_SPIN: Final = {"GOMP_SPINCOUNT": "1000"}
 """How long llama.cpp's threads spin at a barrier before they sleep (libgomp; others ignore it).
 The default of 300,000 keeps every core busy for milliseconds after each token, when the server
 needs one, and costs seconds a token while another program runs. Measured with the 0.5B on two
-cores: 21 ms a token either way on a quiet machine; 87 against 830 ms beside a compiler."""
+cores: 20 ms a token either way on a quiet machine; 55 against 830 ms beside a compiler."""
 BACKOFF_S: Final = (0.2, 1.0, 3.0, 10.0, 30.0)
 """Pauses before restarts; the last one repeats."""
 STABLE_S: Final = 60.0
@@ -127,13 +127,18 @@ class WorkerEngine:
             self._supervisor = asyncio.get_running_loop().create_task(self._supervise())
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        priority: Priority = Priority.KEY_PRESS,
+        one_line: bool = False,
     ) -> WorkerGeneration:
         self._check_ready()
         if not self._inboxes:
             self._heard_at = time.monotonic()  # it had nothing to say before
         identifier, inbox = self._open_inbox()
-        self._send(Generate(identifier, prompt, max_tokens, priority))
+        self._send(Generate(identifier, prompt, max_tokens, priority, one_line))
         return WorkerGeneration(self, identifier, inbox)
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
@@ -272,9 +277,9 @@ class WorkerEngine:
         match message:
             case Loading(fraction=fraction, stage=stage):
                 self._set_status(progress=fraction, stage=stage)
-            case Ready(info=info, profile=profile):
-                if profile.decode_rate:  # it was measured
-                    self._config.save_profile(profile)
+            case Ready(info=info, profile=profile, measured=measured):
+                if measured is not None:
+                    self._config.save_profile(measured)
                 self._set_status(
                     state=State.READY,
                     progress=1.0,

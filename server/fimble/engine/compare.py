@@ -53,7 +53,9 @@ def _compare() -> Comparison:
     layers = ALL_LAYERS if supports_gpu() else 0
     backend = Backend()
     models = [Model(backend, Path(path), n_gpu_layers=layers) for path in sys.argv[1:]]
-    profile = choose_profile(models[0], Overrides(), None, n_gpu_layers=layers, report=lambda: None)
+    profile, _ = choose_profile(
+        models[0], Overrides(), None, n_gpu_layers=layers, report=lambda: None
+    )
     contexts = [trial_context(model, flash_attention=profile.flash_attention) for model in models]
     for context in contexts:
         context.set_threads(profile.n_threads, profile.n_threads_batch)

@@ -167,18 +167,22 @@ class Decoder:
         The logits are used up before each yield: other work may decode in between.
         """
         limit = run.request.max_tokens
+        ended = False
         for count in range(1, limit + 1):
             started = time.perf_counter()
             token, logprob, margin = self._choose(run.pending)
             run.spent += time.perf_counter() - started
-            if token in self._vocabulary.stops:
+            if ended := token in self._vocabulary.stops:
                 break
             text = self._text_of(run, token)
             yield Piece(run.request.id, text, logprob, margin, run.model_ms)
+            ended = run.request.one_line and "\n" in text
+            if ended:
+                break
             while count < limit and not self._append(run, (token,), outputs=1):
                 yield None
         yield self._last_piece(run)
-        reason: Literal["stop", "length"] = "stop" if token in self._vocabulary.stops else "length"
+        reason: Literal["stop", "length"] = "stop" if ended else "length"
         yield Finished(run.request.id, reason, run.model_ms)
 
     def _append(self, run: _Run, tokens: Sequence[int], *, outputs: int) -> bool:

@@ -148,12 +148,17 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Complete the prompt. ``max_tokens == 0`` only reads it into the KV cache."""
+    """Complete the prompt. ``max_tokens == 0`` only reads it into the KV cache.
+
+    With ``one_line`` the worker ends with the first line break by itself: asked to stop, it would
+    be at work on one more token, on cores that the answer's last checks need.
+    """
 
     id: int
     prompt: Prompt
     max_tokens: int
     priority: Priority = Priority.KEY_PRESS
+    one_line: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +202,11 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model answers now."""
+    """The model answers now; ``measured`` is worth keeping for the next start."""
 
     info: ModelInfo
     profile: Profile
+    measured: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)

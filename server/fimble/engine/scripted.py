@@ -115,12 +115,20 @@ class ScriptedEngine:
         self.set_state(self.script.state)
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        priority: Priority = Priority.KEY_PRESS,
+        one_line: bool = False,
     ) -> ScriptedGeneration:
         del priority
         self._check_ready()
         self.prompts.append(prompt)
-        return ScriptedGeneration(self, prompt, self._answer(_tail(prompt)), max_tokens)
+        answer = self._answer(_tail(prompt))
+        if one_line and "\n" in answer:
+            answer = f"{answer.partition(chr(10))[0]}\n"
+        return ScriptedGeneration(self, prompt, answer, max_tokens)
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
         del priority

@@ -105,7 +105,7 @@ class Worker:
             on_progress=self._report_reading,
         )
         info = model.info()
-        profile = choose_profile(
+        profile, measured = choose_profile(
             model,
             order.overrides,
             order.profile,
@@ -118,7 +118,7 @@ class Worker:
         self._cache = KVCache(self._context, N_SLOTS, self._tree)
         pace = Pace(profile, self._context.set_threads)
         self._decoder = Decoder(model, self._context, self._cache, info, pace)
-        self._send(Ready(info, profile))
+        self._send(Ready(info, profile, measured))
 
     def _report_reading(self, fraction: float) -> None:
         """Tell every twentieth of the file, not every tensor."""

@@ -12,7 +12,7 @@ from fimble.check.parse import clean_part
 from fimble.check.place import Place, closes, look, opens, width
 from fimble.check.stop import LIMITS, Mode, Stopper
 from fimble.check.trim import contained, trim
-from fimble.engine.base import Engine, EngineStatus, Trace
+from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Priority, Prompt, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
 from fimble.prompt.fim import Sentinel, prompt_for
@@ -128,7 +128,9 @@ async def complete(
     mode = choose_mode(snapshot, place, settings.completion)
     limit = min(LIMITS[mode].tokens, settings.completion.max_tokens)
     try:
-        draft = await _draft(engine, prompt, Stopper(place, mode), limit, priority)
+        one_line = mode is Mode.LINE
+        generation = engine.generate(prompt, max_tokens=limit, priority=priority, one_line=one_line)
+        draft = await _draft(generation, Stopper(place, mode))
     except FimbleError as error:
         return _failed(offset, error), memory
     completion = await _judge(snapshot, offset, place, mode, draft)
@@ -228,12 +230,10 @@ def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> C
     return Completion(rest, offset, end, Reason.SHOWN, detail="typed along")
 
 
-async def _draft(
-    engine: Engine, prompt: Prompt, stopper: Stopper, limit: int, priority: Priority
-) -> Draft:
+async def _draft(generation: Generation, stopper: Stopper) -> Draft:
     """Let the model write until a stop rule fires; leaving the block stops it in the worker."""
     logprobs: list[float] = []
-    async with engine.generate(prompt, max_tokens=limit, priority=priority) as generation:
+    async with generation:
         async for piece in generation:
             if "\n" not in stopper.text.lstrip():
                 logprobs.append(piece.logprob)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TIMEOUT_SECONDS: Final = 30.0
+FLUSH_SECONDS: Final = 300.0
+"""Background work may read several files, on one slow core."""
 CLOSE_SECONDS: Final = 3.0
 KEPT_LOG_LINES: Final = 10_000
 
@@ -308,7 +310,8 @@ class EditorClient:
 
     async def flush(self) -> None:
         """Wait until the server has nothing left to do in the background."""
-        await self.request("fimble/flush", {})
+        _, answer = self.ask("fimble/flush", {})
+        await asyncio.wait_for(answer, FLUSH_SECONDS)
 
     # --- inside ---------------------------------------------------------------------------
 

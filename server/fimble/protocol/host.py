@@ -90,9 +90,16 @@ class EngineHost:
         """Nothing: `launch` starts the engine. Here because an `Engine` has it."""
 
     def generate(
-        self, prompt: Prompt, *, max_tokens: int, priority: Priority = Priority.KEY_PRESS
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int,
+        priority: Priority = Priority.KEY_PRESS,
+        one_line: bool = False,
     ) -> Generation:
-        return self._ready().generate(prompt, max_tokens=max_tokens, priority=priority)
+        return self._ready().generate(
+            prompt, max_tokens=max_tokens, priority=priority, one_line=one_line
+        )
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
         await self._ready().prefill(prompt, priority=priority)
