@@ -179,15 +179,19 @@ def test_a_quiet_machine_keeps_all_threads():
     assert pace_over([20, 25, 40, 60, 20] * 10) == []
 
 
+def test_a_slow_step_now_and_then_changes_nothing():
+    assert pace_over([800, 20, 400, 800, 20] * 4) == []
+
+
 def test_a_busy_machine_gets_one_thread_and_is_tried_again_ever_more_rarely():
-    assert pace_over([800] + [33] * 4 + [800] + [33] * 8 + [800]) == [
-        (0, 1),
-        (4, 2),
-        (5, 1),
-        (13, 2),
-        (14, 1),
+    assert pace_over([800] * 3 + [33] * 4 + [800] * 3 + [33] * 8 + [800] * 3) == [
+        (2, 1),
+        (6, 2),
+        (9, 1),
+        (17, 2),
+        (20, 1),
     ]
 
 
 def test_when_it_is_quiet_again_all_threads_stay():
-    assert pace_over([800] + [33] * 4 + [21] * 20) == [(0, 1), (4, 2)]
+    assert pace_over([800] * 3 + [33] * 4 + [21] * 20) == [(2, 1), (6, 2)]

@@ -326,18 +326,23 @@ def test_cost_on_five_thousand_lines():
     assert best(None) < 0.001
 
 
-def test_the_full_windows_are_read_whatever_the_machine():
-    budget = budget_for(replace(SCRIPTED_PROFILE, prefill_rate=10.0))
-
-    assert budget.prefix == int(PREFIX_TOKENS * CHARS_PER_TOKEN)
-    assert budget.suffix == int(SUFFIX_TOKENS * CHARS_PER_TOKEN)
-
-
 @pytest.mark.parametrize(
-    ("rate", "share"), [(0.0, 1.0), (2000.0, 1.0), (853.0, 0.5), (10.0, MIN_SHARE)]
+    ("rate", "full", "quick"),
+    [(0.0, 1.0, 1.0), (2000.0, 1.0, 1.0), (640.0, 1.0, 0.375), (213.4, 0.5, 0.125)],
 )
-def test_somebody_who_waits_gets_what_the_machine_reads_in_time(rate, share):
-    assert quick_share(replace(SCRIPTED_PROFILE, prefill_rate=rate)) == pytest.approx(share, 0.01)
+def test_windows_are_what_the_machine_reads_in_time(rate, full, quick):
+    profile = replace(SCRIPTED_PROFILE, prefill_rate=rate)
+    budget = budget_for(profile)
+
+    assert budget.prefix == pytest.approx(PREFIX_TOKENS * CHARS_PER_TOKEN * full, rel=0.01)
+    assert budget.suffix == pytest.approx(SUFFIX_TOKENS * CHARS_PER_TOKEN * full, rel=0.01)
+    assert full * quick_share(profile) == pytest.approx(quick, rel=0.01)
+
+
+def test_a_very_slow_machine_still_reads_a_little():
+    budget = budget_for(replace(SCRIPTED_PROFILE, prefill_rate=1.0))
+
+    assert budget.prefix == int(PREFIX_TOKENS * CHARS_PER_TOKEN * MIN_SHARE)
 
 
 def test_a_quick_layout_is_outgrown_and_anchored_anew_in_full():

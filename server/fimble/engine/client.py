@@ -393,6 +393,8 @@ class WorkerGeneration:
                     yield message
                 case Finished():
                     self._reason = message.reason
+                    if message.model_ms:
+                        self._trace = replace(self._trace, model_ms=message.model_ms)
                     return
                 case Failed():
                     self._reason = "failed"

@@ -15,8 +15,10 @@ from typing import Final
 
 from fimble.engine.messages import Profile
 
-FAR_TOO_LONG: Final = 2.5
+FAR_TOO_LONG: Final = 3.0
 """A step that takes this many times what was calibrated did not have the machine to itself."""
+IN_A_ROW: Final = 3
+"""So many such steps say that the machine is busy; one alone may be a first touch of memory."""
 FIRST_PAUSE_S: Final = 4.0
 LAST_PAUSE_S: Final = 64.0
 
@@ -35,13 +37,16 @@ class Pace:
         self._clock = clock
         self._pause = FIRST_PAUSE_S
         self._alone_until: float | None = None
+        self._slow = 0
 
     def note(self, tokens: int, seconds: float) -> None:
         """Learn what a step of ``tokens`` took, and decide about the next."""
         if self._alone_until is None:
-            if seconds > FAR_TOO_LONG * self._expected(tokens):
+            is_slow = seconds > FAR_TOO_LONG * self._expected(tokens)
+            self._slow = self._slow + 1 if is_slow else 0
+            if self._slow == IN_A_ROW:
                 self._go_alone()
-            elif self._pause > FIRST_PAUSE_S:
+            elif not is_slow and self._pause > FIRST_PAUSE_S:
                 self._pause = max(FIRST_PAUSE_S, self._pause * 0.9)
         elif self._clock() >= self._alone_until:
             self._alone_until = None
@@ -49,6 +54,7 @@ class Pace:
 
     def _go_alone(self) -> None:
         self._set_threads(1, 1)
+        self._slow = 0
         self._alone_until = self._clock() + self._pause
         self._pause = min(LAST_PAUSE_S, 2 * self._pause)
 

@@ -69,7 +69,7 @@ class Worker:
     def __init__(self, source: int, sink: BinaryIO) -> None:
         self._source = source  # a file descriptor: a buffered reader's lock breaks interpreter exit
         self._sink = sink
-        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[Message, float]] = queue.SimpleQueue()
         self._scheduler = Scheduler()
         self._flushes: list[int] = []
         self._running: Job | None = None
@@ -80,7 +80,7 @@ class Worker:
     def serve(self) -> None:
         """Run until stdin closes; a failed load is told once and ends the worker."""
         threading.Thread(target=self._read_frames, daemon=True).start()
-        first = self._inbox.get()
+        first, _ = self._inbox.get()
         if not isinstance(first, Load):
             raise TypeError(f"the first message must be Load, not {type(first).__name__}")
         try:
@@ -138,22 +138,22 @@ class Worker:
             if idle and self._upkeep_at != 0.0:
                 self._answer_flushes()
             try:
-                message = self._inbox.get(idle, self._patience())
+                message, arrived = self._inbox.get(idle, self._patience())
             except queue.Empty:
                 if idle:
                     self._upkeep_at = None
                     self._scheduler.add(UPKEEP, Priority.PERSIST, self._upkeep())
                 return
-            self._handle(message)
+            self._handle(message, arrived)
 
     def _patience(self) -> float | None:
         """Seconds until upkeep is due; None when there is nothing to keep."""
         return None if self._upkeep_at is None else max(0.0, self._upkeep_at - time.monotonic())
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: Message, arrived: float) -> None:
         match message:
             case Generate():
-                steps = self._run(message, time.perf_counter())
+                steps = self._run(message, arrived)
                 self._scheduler.add(message.id, message.priority, steps)
             case Cancel(id=identifier):
                 job = self._scheduler.remove(identifier)
@@ -171,9 +171,9 @@ class Worker:
             case _:
                 raise TypeError(f"unexpected message {type(message).__name__}")
 
-    def _run(self, request: Generate, queued: float) -> Iterator[ToServer | None]:
+    def _run(self, request: Generate, arrived: float) -> Iterator[ToServer | None]:
         """The request's steps, begun (and its queue time known) when it is first scheduled."""
-        queue_ms = (time.perf_counter() - queued) * 1000
+        queue_ms = (time.perf_counter() - arrived) * 1000
         yield from self._decoder.run(request, queue_ms)
 
     def _step(self) -> None:
@@ -246,7 +246,7 @@ class Worker:
                 if length > MAX_FRAME_BYTES:
                     break
                 message = decode(read_exactly(self._source, length))
-                self._inbox.put(message)
+                self._inbox.put((message, time.perf_counter()))
                 if self._is_urgent(message) and self._context:
                     self._context.abort()
         except EOFError:

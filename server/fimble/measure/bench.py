@@ -142,7 +142,9 @@ async def _unchanged(editor: EditorClient, place: int, kind: str, runs: int) -> 
     for attempt in range(-1, 8 * runs):
         offset = place - (attempt % (CLOSERS + 1))
         one, trace = await _ask(editor, offset, kind)
-        if attempt >= 0 and trace["promptTokens"]:
+        if attempt < 0:
+            await editor.flush()  # warm: what is read behind the first answer is read
+        elif trace["promptTokens"]:
             samples.append(one)
         if len(samples) == runs:
             break
