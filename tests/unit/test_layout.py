@@ -385,7 +385,7 @@ LAYOUT = Editor("a\nb\nc\nd\ne█\nf\n").layout
 
 
 def test_prefix_first():
-    assert assemble(LAYOUT, FimOrder.PREFIX_FIRST, {"file", "repo"}) == (
+    assert assemble(LAYOUT, FimOrder.PREFIX_FIRST, {"middle", "file", "repo"}) == (
         Sentinel.FILE,
         "a.py\n",
         Sentinel.PREFIX,
@@ -398,7 +398,7 @@ def test_prefix_first():
 
 
 def test_suffix_first_without_file_sentinel():
-    assert assemble(LAYOUT, FimOrder.SUFFIX_FIRST, set()) == (
+    assert assemble(LAYOUT, FimOrder.SUFFIX_FIRST, {"middle"}) == (
         Sentinel.SUFFIX,
         "\nf\n",
         Sentinel.PREFIX,
@@ -420,7 +420,7 @@ def test_prompt_has_ids_and_no_folder_names():
 def test_the_model_sees_unix_line_ends():
     layout = Editor("a\r\nb\r\nc\r\nd\r\ne█\r\nf\r\n").layout
 
-    assert not any("\r" in part for part in assemble(layout, FimOrder.PREFIX_FIRST, ()))
+    assert not any("\r" in part for part in assemble(layout, FimOrder.PREFIX_FIRST, {"middle"}))
 
 
 def test_text_that_looks_like_a_sentinel_stays_text():
@@ -430,3 +430,8 @@ def test_text_that_looks_like_a_sentinel_stays_text():
 
     assert parts[-1] == "<|fim_prefix|>"
     assert type(parts[-1]) is str
+
+
+def test_a_model_without_a_middle_goes_on_after_the_prefix():
+    info = replace(SCRIPTED_INFO, sentinels={"prefix": 1, "suffix": 2}, order=FimOrder.SUFFIX_FIRST)
+    assert prompt_for(LAYOUT, info).parts == (2, LAYOUT.suffix, 1, LAYOUT.prefix, LAYOUT.delta)

@@ -35,7 +35,9 @@ def assemble(
     before = (Sentinel.PREFIX, layout.prefix)
     after = (Sentinel.SUFFIX, layout.suffix)
     halves = before + after if order is FimOrder.PREFIX_FIRST else after + before
-    parts = (*_header(layout, available), *halves, Sentinel.MIDDLE, layout.delta)
+    # Codestral has none: it goes on after the prefix, which is last in its order.
+    middle = (Sentinel.MIDDLE,) if Sentinel.MIDDLE in available else ()
+    parts = (*_header(layout, available), *halves, *middle, layout.delta)
     return tuple(part if isinstance(part, Sentinel) else unix(part) for part in parts if part)
 
 
