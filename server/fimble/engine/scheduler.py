@@ -6,10 +6,13 @@ prefill within one decode step; the overtaken job keeps its KV slot and continue
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from fimble.engine.messages import Priority, ToServer
+
+Steps = Generator[ToServer | None, None, None]
+"""A job's work; closing it releases what it holds."""
 
 
 @dataclass(order=True, slots=True)
@@ -19,7 +22,7 @@ class Job:
     priority: Priority
     order: int
     id: int = field(compare=False)
-    steps: Iterator[ToServer | None] = field(compare=False)
+    steps: Steps = field(compare=False)
 
 
 class Scheduler:
@@ -32,7 +35,7 @@ class Scheduler:
     def __bool__(self) -> bool:
         return bool(self._jobs)
 
-    def add(self, identifier: int, priority: Priority, steps: Iterator[ToServer | None]) -> None:
+    def add(self, identifier: int, priority: Priority, steps: Steps) -> None:
         """Queue a job."""
         self._order += 1
         self._jobs.append(Job(priority, self._order, identifier, steps))

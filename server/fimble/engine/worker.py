@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -158,7 +158,7 @@ class Worker:
             case Cancel(id=identifier):
                 job = self._scheduler.remove(identifier)
                 if job is not None:
-                    close(job)
+                    job.steps.close()
                     self._send(Finished(identifier, "cancelled"))
             case Shutdown(seconds=seconds):
                 self._leave(seconds)
@@ -171,7 +171,7 @@ class Worker:
             case _:
                 raise TypeError(f"unexpected message {type(message).__name__}")
 
-    def _run(self, request: Generate, arrived: float) -> Iterator[ToServer | None]:
+    def _run(self, request: Generate, arrived: float) -> Generator[ToServer | None, None, None]:
         """The request's steps, begun (and its queue time known) when it is first scheduled."""
         queue_ms = (time.perf_counter() - arrived) * 1000
         yield from self._decoder.run(request, queue_ms)
@@ -196,11 +196,11 @@ class Worker:
         if event is not None:
             self._send(event)
         if isinstance(event, Finished):
-            close(job)
+            job.steps.close()
             self._scheduler.remove(job.id)
             self._upkeep_at = time.monotonic() + IDLE_S
 
-    def _upkeep(self) -> Iterator[None]:
+    def _upkeep(self) -> Generator[None, None, None]:
         """Bring what only the context has to RAM and disk, a segment at a time."""
         yield from self._cache.park()
         yield from self._cache.persist()
@@ -209,7 +209,7 @@ class Worker:
         """Keep what there is time for, then end the process."""
         deadline = time.monotonic() + seconds
         while (job := self._scheduler.current()) is not None:
-            close(job)
+            job.steps.close()
             self._scheduler.remove(job.id)
         for _ in self._upkeep():
             if time.monotonic() > deadline:
@@ -310,13 +310,6 @@ def kv_key(path: Path, profile: Profile, layout: int) -> bytes:
             file.seek(index * size // KEY_SAMPLES)
             digest.update(file.read(KEY_SAMPLE_BYTES))
     return digest.digest()
-
-
-def close(job: Job) -> None:
-    """End a job's generator so that its KV slot is released."""
-    closer = getattr(job.steps, "close", None)
-    if closer is not None:
-        closer()
 
 
 def failure(identifier: int | None, error: FimbleError) -> Failed:
