@@ -67,6 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=run_demo)
 
     doctor = commands.add_parser("doctor", help="what is installed, how fast it is, what to change")
+    doctor.add_argument(
+        "--calibrate", action="store_true", help="measure again how fast the model is here"
+    )
     doctor.set_defaults(run=run_doctor)
 
     bench = commands.add_parser("bench", help="measure; prints tables and a line of JSON")
@@ -111,10 +114,9 @@ def run_demo(args: argparse.Namespace) -> int:
 
 def run_doctor(args: argparse.Namespace) -> int:
     """`fimble doctor`."""
-    del args
     from fimble.measure.doctor import doctor  # noqa: PLC0415
 
-    return doctor()
+    return doctor(calibrate=args.calibrate)
 
 
 def run_models(arguments: list[str]) -> int:
