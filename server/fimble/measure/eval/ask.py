@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -73,9 +73,7 @@ async def answer_rows(
     alone = [row for row in rows if row.files]
     batches = [[row] for row in rows] if alone else [list(rows)]
     for batch in batches:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-            # Its name may be a link, and the server must see one path.
-            folder = Path(name).resolve()
+        with _workspace() as folder:
             _write(folder, batch[0].files)
             async with _server(way, folder if alone else None) as (editor, status):
                 for row in batch:
@@ -83,6 +81,13 @@ async def answer_rows(
                     answers.append(await _answer(editor, row, folder, way))
     tick(len(answers))
     return answers, status
+
+
+@contextmanager
+def _workspace() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        # Its name may be a link, and the server must see one path.
+        yield Path(name).resolve()
 
 
 @asynccontextmanager

@@ -164,8 +164,9 @@ def laid_over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any
     result = dict(base)
     for key, value in more.items():
         old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = laid_over(old, value) if both else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = laid_over(old, value)  # noqa: PLW2901
+        result[key] = value
     return result
 
 
