@@ -357,7 +357,12 @@ def test_what_many_answers_come_to():
 
 @pytest.mark.parametrize(
     ("program", "ends_well"),
-    [("x = 1", True), ("1/0", False), ("x = '", False), ("with open('f', 'w') as f: f.write('x')", False)],
+    [
+        ("x = 1", True),
+        ("1/0", False),
+        ("x = '", False),
+        ("with open('f', 'w') as f: f.write('x')", False),
+    ],
 )
 def test_programs_run_in_a_child(program, ends_well):
     assert passes(program) is ends_well
