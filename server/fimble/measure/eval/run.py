@@ -33,6 +33,8 @@ from fimble.measure.typist import machine
 from fimble.source.languages import Languages
 
 AGAINST: Final = "against"
+FILE_WIDTH: Final = 200
+"""Where no terminal says how wide it is, the table shall not be broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Plan:
 def evaluate(plan: Plan, *, show: int, json_file: Path | None) -> int:
     """Measure, print a table, and write what was asked for; raises `FimbleError`."""
     console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     report = asyncio.run(measure(plan))
     if show:
         console.print(show_rows(report["each"][:show]))
