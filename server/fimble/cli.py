@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fimble import __version__
 from fimble.errors import FimbleError
+from fimble.measure.eval.commands import add_evals
 from fimble.measure.suites import add_suites
 
 TOKEN_VARIABLE = "FIMBLE_TOKEN"  # noqa: S105  (a variable's name)
@@ -74,6 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure; prints tables and a line of JSON")
     add_suites(bench)
+
+    evals = commands.add_parser("eval", help="how good suggestions are, measured on benchmarks")
+    add_evals(evals)
 
     commands.add_parser("models", help="list, fetch, check and add models")
     return parser
