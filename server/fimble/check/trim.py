@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fimble.check.place import closes, indent, opens, width
-from fimble.check.stop import FENCE, LONG_LINE_CHARS, SENTINEL, Mode, kept, past_preamble, repeats_below
+from fimble.check.stop import (
+    FENCE,
+    LONG_LINE_CHARS,
+    SENTINEL,
+    Mode,
+    kept,
+    past_preamble,
+    repeats_below,
+)
 
 if TYPE_CHECKING:
     from fimble.check.place import Place

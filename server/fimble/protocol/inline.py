@@ -93,9 +93,7 @@ async def _ask(
     return (completion,), memory
 
 
-def _selected(
-    ls: FimbleServer, snapshot: Snapshot, info: types.SelectedCompletionInfo
-) -> Selected:
+def _selected(ls: FimbleServer, snapshot: Snapshot, info: types.SelectedCompletionInfo) -> Selected:
     start, end = (
         offset_at(snapshot, place.line, place.character, ls.protocol.encoding)
         for place in (info.range.start, info.range.end)

@@ -26,7 +26,10 @@ class Inside(StrEnum):
 _WORDS: Final = (
     (Inside.CODE, ("interpolation", "substitution", "expansion", "interpolated_expression")),
     (Inside.COMMENT, ("comment", "marginalia")),
-    (Inside.STRING, ("string", "heredoc", "nowdoc", "quoted", "char", "rune", "regex")),
+    (
+        Inside.STRING,
+        ("string", "heredoc", "nowdoc", "quote", "block_scalar", "char", "rune", "regex"),
+    ),
 )
 
 
