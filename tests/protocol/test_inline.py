@@ -215,5 +215,12 @@ async def test_a_selected_item_is_what_the_suggestion_begins_with(scripted):
         [item] = result["items"]
         assert item["insertText"] == "return a + b"
         assert item["range"] == {"start": start, "end": end}
-        info["text"] = "retire"
-        assert await ask_with(editor, BODY.removesuffix("urn "), context) is None
+
+
+async def test_nothing_to_say_after_the_selected_item(scripted):
+    place = {"line": 0, "character": 0}
+    info = {"range": {"start": place, "end": place}, "text": "retire"}
+    async with scripted(ANSWERS) as editor:
+        context = {"triggerKind": 2, "selectedCompletionInfo": info}
+        assert await ask_with(editor, "", context) is None
+        assert await reason(editor) == "empty"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fimble.source.text import Snapshot
 
 MAX_BROKEN_LINES: Final = 3
-"""So many lines in a row may parse worse: a statement over several lines is broken until its end."""
+"""So many lines in a row may parse worse: a long statement is broken until its end."""
 _MAY_STAY_OPEN: Final = ('"""', "'''", "`")
 
 

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from fimble.check.place import Place, closes, closing, indent, may_close, opens, width
-
 from fimble.source.languages import BlockStyle
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
-from fimble.features.gate import sure_part
+from fimble.features.gate import Eagerness, sure_part
 from fimble.features.shape import allowed, choose_mode, splits_word
 from fimble.prompt.fim import Sentinel, prompt_for
 from fimble.prompt.layout import Layout, budget_for, lay_out, quick_share
@@ -143,7 +143,9 @@ async def complete(
         draft = await _draft(generation, stopper)
     except FimbleError as error:
         return _failed(offset, error), memory
-    completion = await _judge(snapshot, offset, place, mode, draft, settings.completion)
+    completion = await _judge(
+        snapshot, offset, place, mode, draft, eagerness=settings.completion.eagerness
+    )
     if completion.reason is Reason.SHOWN:
         memory = replace(memory, shown=remember(snapshot, completion))
     return completion, memory
@@ -249,14 +251,15 @@ async def _judge(
     place: Place,
     mode: Mode,
     draft: Draft,
-    settings: CompletionSettings,
+    *,
+    eagerness: Eagerness,
 ) -> Completion:
     """Turn a draft into what may be shown, or into the reason why nothing is."""
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
     mid_line = not closes(place.after)
-    sure, score = sure_part(trimmed.text, draft.pieces, settings.eagerness, mid_line=mid_line)
+    sure, score = sure_part(trimmed.text, draft.pieces, eagerness, mid_line=mid_line)
     if not sure:
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
     end = offset + trimmed.replaced if sure == trimmed.text else _end(offset, place, sure)

@@ -39,20 +39,17 @@ def choose_mode(
 
     Asked for by hand (``manual``), a body also follows a finished comment, and blocks may be long.
     """
-    if settings.multiline == "never" or not closes(place.after):
-        return Mode.LINE
-    if where is Inside.STRING or (where is Inside.COMMENT and not manual):
+    one_line_here = where is Inside.STRING or (where is Inside.COMMENT and not manual)
+    if settings.multiline == "never" or not closes(place.after) or one_line_here:
         return Mode.LINE
     has_body = bool(place.below) and width(place.below[0]) > width(place.before)
-    if place.blank:
-        if has_body and place.before:
-            return Mode.LINE
-        return Mode.FILL if manual or _is_empty_body(place) else Mode.BLOCK
-    if opens(place.before, place.style) and not has_body:
+    if place.blank and has_body and place.before:
+        return Mode.LINE
+    if not place.blank and opens(place.before, place.style) and not has_body:
         return Mode.BODY
-    if manual:
+    if manual or (place.blank and _is_empty_body(place)):
         return Mode.FILL
-    return Mode.BLOCK if settings.multiline == "always" else Mode.LINE
+    return Mode.BLOCK if place.blank or settings.multiline == "always" else Mode.LINE
 
 
 def _is_empty_body(place: Place) -> bool:
