@@ -4,7 +4,7 @@ import pytest
 
 from fimble.features.choices import MAX_CHOICES, Selected, beyond, choices
 from fimble.features.complete import Memory, Reason, complete
-from fimble.settings import DEFAULTS
+from fimble.settings import DEFAULTS, read
 from fimble.source.tree import error_count
 from goldens import show, snapshot_of
 
@@ -65,8 +65,10 @@ class Stack {
 async def test_a_sensible_suggestion(engine, name, marked, expected):
     snapshot, offset = snapshot_of(name, marked)
 
-    first, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
-    again, _ = await complete(snapshot, offset, Memory(memory.layout), engine, DEFAULTS)
+    eager, _ = read({"completion": {"eagerness": "eager"}})
+
+    first, memory = await complete(snapshot, offset, None, engine, eager)
+    again, _ = await complete(snapshot, offset, Memory(memory.layout), engine, eager)
 
     assert first.reason is Reason.SHOWN, first
     shown = show(snapshot, first.start, first.end, first.text).replace("«", "").replace("»", "")
