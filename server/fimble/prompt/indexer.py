@@ -16,9 +16,11 @@ import sqlite3
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO, Final
 
 import msgspec
@@ -208,6 +210,7 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(15)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sys.excepthook = _report
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     inbox: queue.SimpleQueue[ToIndexer | None] = queue.SimpleQueue()
@@ -226,6 +229,12 @@ def _guarded(work: Callable[[], None]) -> None:
         work()
     except (sqlite3.Error, RecursionError) as error:
         log.warning("the index could not be kept up to date: %s", type(error).__name__)
+
+
+def _report(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+    """Tell what ended the process without the error's message, which may quote user code."""
+    places = (f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(trace))
+    log.error("the index process ends: %s at %s", kind.__name__, " < ".join(places))
 
 
 def _receive(inbox: queue.SimpleQueue[ToIndexer | None]) -> None:
