@@ -43,18 +43,22 @@ def library(root, **options):
     return made
 
 
-def found(made, path, text=None, chars=2000):
-    """What is found for a cursor at the end of a file, by path."""
+def snippets_of(made, path, text=None, chars=2000):
+    """What is found for a cursor at the end of a file, in the order of the prompt."""
     text = text if text is not None else (made.root / path).read_text()
     made.take(path, LANGUAGES.for_path(path).id, text)
-    snippets = made.find(path, len(text), window=(0, len(text)), chars=chars, spots=())
-    return {one.path: one.text for one in snippets}
+    return made.find(path, len(text), window=(0, len(text)), chars=chars, spots=())
+
+
+def found(made, path, text=None, chars=2000):
+    """The same by path; a file's last snippet counts."""
+    return {one.path: one.text for one in snippets_of(made, path, text, chars)}
 
 
 def test_the_definition_that_is_imported_comes_nearest_to_the_file(root):
-    snippets = found(library(root), "app/main.py")
-    assert list(snippets)[-1] == "geo/shapes.py"
-    assert "def circumference(self) -> float:" in snippets["geo/shapes.py"]
+    nearest = snippets_of(library(root), "app/main.py")[-1]
+    assert nearest.path == "geo/shapes.py"
+    assert nearest.text == PROJECT["geo/shapes.py"].replace("        return 1.0\n", "").rstrip()
 
 
 def test_users_and_counterparts_are_found_and_prose_and_data_are_not(root):

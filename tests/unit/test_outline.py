@@ -38,7 +38,7 @@ CASES = {
             async def draw(
                 self, canvas
             ) -> None:
-                """Draw it."""
+                \'\'\'Draw it.\'\'\'
         ''',
     ),
     "a.ts": (
