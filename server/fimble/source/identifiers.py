@@ -8,7 +8,7 @@ from typing import Final
 MIN_CHARS: Final = 3
 """Shorter names (``i``, ``id``) occur everywhere and say nothing of where they come from."""
 
-_NAME: Final = re.compile(rf"[^\W\d]\w{{{MIN_CHARS - 1},}}")
+_NAME: Final = re.compile(rf"\b[^\W\d]\w{{{MIN_CHARS - 1},}}")
 
 
 def identifiers(text: str) -> tuple[str, ...]:
