@@ -84,6 +84,24 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     ] = ()
 
 
+class Context(msgspec.Struct, frozen=True, rename="camel"):
+    """What other files of the workspace tell the model."""
+
+    enabled: Annotated[
+        bool, Meta(description="Index the workspace, and show the model what a file uses of it.")
+    ] = True
+    exclude: Annotated[
+        tuple[str, ...],
+        Meta(description="Files never to read for this, as patterns of a .gitignore."),
+    ] = ()
+    max_files: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="The most files to index of each folder.")
+    ] = 100_000
+    max_file_kilobytes: Annotated[
+        int, Meta(ge=1, le=10_000, description="Larger files are left out of the index.")
+    ] = 256
+
+
 class Cache(msgspec.Struct, frozen=True, rename="camel"):
     """What the model has read, kept so that it need not be read again."""
 
@@ -130,6 +148,7 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()
     completion: Annotated[Completion, Meta(description="Inline completion.")] = Completion()
+    context: Annotated[Context, Meta(description="Other files of the workspace.")] = Context()
     log: Annotated[Log, Meta(description="The log on standard error.")] = Log()
 
 
