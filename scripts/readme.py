@@ -39,7 +39,7 @@ def values(field: dict[str, Any]) -> str:
     if field["type"] == "array":
         return f"list of {values(field['items'])}s"
     if field["type"] == "object":
-        return f"table of {values(field['additionalProperties'])}s"
+        return f"table of {values(field['additionalProperties'])}"
     if "minimum" in field:
         return f"{field['minimum']} to {field['maximum']}"
     return str(field["type"])

@@ -46,14 +46,16 @@ STUBS = [
         "a.py",
         "class A:\n    def f(self):█\n        ...\n\n    def g(self):\n        return 1\n",
         "x = 2\n        return x\n\n    def h(self):\n        pass\n",
-        "class A:\n    def f(self):\n        x = 2\n        return x\n\n    def g(self):\n"
-        "        return 1\n",
+        (
+            "class A:\n    def f(self):\n        x = 2\n        return x\n\n    def g(self):\n"
+            "        return 1\n"
+        ),
     ),
     (
         "a.js",
         "// adds two numbers█\nfunction add(a, b) {}\n",
         "return a + b;\n}\n",
-        "// adds two numbers\nfunction add(a, b) {\n    return a + b;\n}\n",
+        "// adds two numbers\nfunction add(a, b) {\n  return a + b;\n}\n",
     ),
     (
         "a.rs",
@@ -63,12 +65,14 @@ STUBS = [
     ),
     (
         "A.java",
-        "class A {\n    int add(int a, int b) {█\n        throw new UnsupportedOperationException();\n"
-        "    }\n}\n",
+        (
+            "class A {\n    int add() {█\n        throw new UnsupportedOperationException();\n"
+            "    }\n}\n"
+        ),
         "return a + b;\n    }\n",
-        "class A {\n    int add(int a, int b) {\n        return a + b;\n    }\n}\n",
+        "class A {\n    int add() {\n        return a + b;\n    }\n}\n",
     ),
-    ("a.rb", "def add(a, b)█\nend\n", "a + b\nend\n", "def add(a, b)\n    a + b\nend\n"),
+    ("a.rb", "def add(a, b)█\nend\n", "a + b\nend\n", "def add(a, b)\n  a + b\nend\n"),
     (
         "a.go",
         'package a\n\nfunc Add(a, b int) int {\n\tpanic("todo")█\n}\n',
@@ -103,21 +107,25 @@ COMMENTS = [
         "a.py",
         "# 写一个计算圆面积的函数█\n",
         "def area(r):\n    return math.pi * r**2\n\n\n",
-        "# 写一个计算圆面积的函数\nimport math\n\ndef area(r):\n    return math.pi * r**2\n",
+        "import math\n\n# 写一个计算圆面积的函数\ndef area(r):\n    return math.pi * r**2\n",
     ),
     (
         "a.ts",
         "/* 反转一个字符串█ */\n",
-        "function reverse(s: string): string {\n  return [...s].reverse().join('');\n}\n\nlet x = 1;\n",
-        "/* 反转一个字符串 */\nfunction reverse(s: string): string {\n"
-        "  return [...s].reverse().join('');\n}\n",
+        "function reverse(s: string): string {\n  return [...s].reverse().join('');\n}\n\nlet x;\n",
+        (
+            "/* 反转一个字符串 */\nfunction reverse(s: string): string {\n"
+            "  return [...s].reverse().join('');\n}\n"
+        ),
     ),
     (
         "a.py",
-        "def f(items):\n    # sort the items by name█\n    return items\n",
+        "def f(items):\n    # sort them by name█\n    return items\n",
         "items.sort(key=lambda item: item.name)\n\n    x = 1\n",
-        "def f(items):\n    # sort the items by name\n    items.sort(key=lambda item: item.name)\n"
-        "    return items\n",
+        (
+            "def f(items):\n    # sort them by name\n    items.sort(key=lambda item: item.name)\n"
+            "    return items\n"
+        ),
     ),
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
@@ -36,7 +36,10 @@ _QUIETED: Final = re.compile(
     r"\bnoqa\b|type:\s*ignore|pylint:|\bnolint\b|eslint-disable|@ts-|@SuppressWarnings|\bNOLINT\b"
 )
 """Ways to silence a checker instead of mending the code."""
-_SPARE: Final = re.compile(r"\bunused\b|never used|not used|imported but|redefinition", re.I)
+_QUOTED: Final = re.compile(r"[`'\"\u2018\u201c]([^\W\d]\w*)[`'\"\u2019\u201d]")
+_SPARE: Final = re.compile(
+    r"\bunused\b|never used|not used|imported but|redefinition", re.IGNORECASE
+)
 """What a message says of code that nobody needs: only then may a line go."""
 
 
@@ -132,7 +135,7 @@ async def _candidates(
         lead = space + _hint(snapshot, notes, line, space)
         prompt = infill(snapshot, first, last, task.engine, lead)
         count = line.count("\n") + 1
-        text = await write(task.engine, prompt, MAX_TOKENS, lambda t, n=count: t.count("\n") >= n)
+        text = await write(task.engine, prompt, MAX_TOKENS, _has_lines(count))
         new = with_newlines(snapshot, space + _kept(text, count, space))
         edit = Edit(first, last, new)
         whole = applied(snapshot.text, [edit])
@@ -146,12 +149,17 @@ async def _candidates(
         ]
 
 
+def _has_lines(count: int) -> Callable[[str], bool]:
+    """Return the stop rule for so many lines."""
+    return lambda text: text.count("\n") >= count
+
+
 def _without_model(task: Task, diagnostic: Diagnostic) -> Iterator[tuple[Edit, ...]]:
     """Yield what can be known without a model: an import, a name misspelled, a line to spare."""
     snapshot = task.snapshot
     text = snapshot.text
     first, last = _lines(snapshot, diagnostic)
-    named = re.findall(r"[`'\"‘“]([^\W\d]\w*)[`'\"’”]", diagnostic.message)
+    named = _QUOTED.findall(diagnostic.message)
     at = text[diagnostic.start : diagnostic.end]
     names = dict.fromkeys((*named, *([at] if re.fullmatch(r"[^\W\d]\w*", at) else ())))
     for name in names:
@@ -213,17 +221,23 @@ async def _judge(
     if before.errors and _is_syntax(snapshot, diagnostic):
         after = await snapshot.splice(0, len(snapshot.text), text, 0).parse_in_slices()
         return after.tree is not None and error_count(after.tree) < before.errors
-    found = await _check(task, text)
+    return _is_gone(snapshot, diagnostic, before, await _check(task, text))
+
+
+def _is_gone(
+    snapshot: Snapshot,
+    diagnostic: Diagnostic,
+    before: Before,
+    found: tuple[Problem, ...] | None,
+) -> bool | None:
+    """Tell whether the checker no longer says what it said there, and says nothing new."""
     if found is None or before.found is None:
         return None
-    more = Counter(_key(one) for one in found) - Counter(_key(one) for one in before.found)
-    if more:
+    old, new = Counter(map(_key, before.found)), Counter(map(_key, found))
+    was = {_key(one) for one in before.found if _is_about(snapshot, one, diagnostic)}
+    if new - old:
         return False
-    was = [one for one in before.found if _is_about(snapshot, one, diagnostic)]
-    if not was:
-        return None
-    fewer = Counter(_key(one) for one in before.found) - Counter(_key(one) for one in found)
-    return any(_key(one) in fewer for one in was)
+    return any(key in old - new for key in was) if was else None
 
 
 async def _check(task: Task, text: str) -> tuple[Problem, ...] | None:

@@ -34,6 +34,7 @@ KIND: Final = "refactor.rewrite.fimble.implement"
 MAX_TOKENS: Final = 384
 MIN_WORDS: Final = 4
 """Letters in a comment that may be an order: `# ---` is none."""
+_VALUES: Final = ("variable", "constant")
 NOTHING: Final = "The model wrote nothing here that parses and fits."
 
 
@@ -63,7 +64,7 @@ async def make(task: Task) -> Outcome:
         candidates = _from_comment(task)
     async for edit in candidates:
         task.report("checking", 0.8)
-        imports = missing_imports(task, edit.text)
+        imports = missing_imports(task, edit.text, before=task.offer.start)
         if await is_sound(task.snapshot, edit, imports):
             return Outcome((*imports, edit))
     return Outcome(message=NOTHING)
@@ -120,7 +121,10 @@ async def _defines_more(task: Task, edit: Edit) -> bool:
     snapshot = task.snapshot
     after = await snapshot.splice(edit.start, edit.end, edit.text, 0).parse_in_slices()
     old = {symbol.name for symbol in definitions(snapshot, task.languages)}
-    return any(symbol.name not in old for symbol in definitions(after, task.languages))
+    return any(
+        symbol.name not in old and symbol.kind not in _VALUES
+        for symbol in definitions(after, task.languages)
+    )
 
 
 def _stub(look: Look) -> Stub | None:

@@ -112,10 +112,11 @@ def with_newlines(snapshot: Snapshot, text: str) -> str:
     return text.replace("\n", snapshot.newline)
 
 
-def missing_imports(task: Task, code: str) -> tuple[Edit, ...]:
+def missing_imports(task: Task, code: str, before: int | None = None) -> tuple[Edit, ...]:
     """Return the lines that import what the code uses and the file does not know.
 
-    Only names everybody knows, as the language's file lists them.
+    Only names everybody knows, as the language's file lists them. They come ``before`` an offset
+    if one is given.
     """
     snapshot = task.snapshot
     known = snapshot.language.imports
@@ -134,6 +135,8 @@ def missing_imports(task: Task, code: str) -> tuple[Edit, ...]:
     if not lines:
         return ()
     place = import_place(snapshot, task.languages)
+    if before is not None:
+        place = min(place, snapshot.line_starts[snapshot.line_of(before)])
     newline = snapshot.newline
     text = "".join(f"{line}{newline}" for line in lines)
     if place == len(snapshot.text) and snapshot.text and snapshot.text[-1] not in "\r\n":

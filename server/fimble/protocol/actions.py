@@ -17,9 +17,9 @@ from fimble.features import actions
 from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
 from fimble.protocol.documents import difference
 from fimble.protocol.progress import ProgressBar
+from fimble.protocol.workspace import workspace_edit
 from fimble.source.around import QUERIES
 from fimble.source.edits import Edit, rebased
-from fimble.protocol.workspace import workspace_edit
 from fimble.source.positions import offset_at
 
 if TYPE_CHECKING:
@@ -140,7 +140,8 @@ async def _made(
 ) -> tuple[Snapshot, Outcome]:
     """Make what the data asks for, as edits of the text as it is when they are done."""
     snapshot, offer = _offer(ls, data)
-    bar = ProgressBar(ls, lambda: making.cancel(), token=token)
+    making: asyncio.Task[Outcome]
+    bar = ProgressBar(ls, lambda: making.cancel(), token=token)  # noqa: PLW0108  (not made yet)
     making = asyncio.create_task(_make(ls, snapshot, offer, bar))
     bar.show(0.0, offer.title, cancellable=True)
     try:

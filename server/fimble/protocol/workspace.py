@@ -42,7 +42,7 @@ def workspace_edit(
             changed.append(types.CreateFile(uri=uri, options=options))
         version = None if document is None else document.snapshot.version
         identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
-        changed.append(types.TextDocumentEdit(identifier, _text_edits(ls, known[uri], inside)))
+        changed.append(types.TextDocumentEdit(identifier, [*_text_edits(ls, known[uri], inside)]))
     return types.WorkspaceEdit(document_changes=changed)
 
 
@@ -54,7 +54,7 @@ def _snapshot(ls: FimbleServer, uri: str) -> Snapshot:
 
 def _text_edits(
     ls: FimbleServer, snapshot: Snapshot, edits: Sequence[Edit]
-) -> list[types.TextEdit | types.AnnotatedTextEdit | types.SnippetTextEdit]:
+) -> list[types.TextEdit]:
     def position(offset: int) -> types.Position:
         return types.Position(*position_at(snapshot, offset, ls.protocol.encoding))
 

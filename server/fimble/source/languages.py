@@ -65,8 +65,8 @@ class Language:
     queries, where dialects share them. ``stubs`` are regular expressions for bodies that only say
     that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
     ``compiler`` is a command that reads a file from standard input and fails if it does not
-    compile, running nothing of it, and so
-    are ``checkers``, which print ``file:line:column: code message``; ``examples`` is what an example in a comment begins with.
+    compile, running nothing of it; so are ``checkers``, which print
+    ``file:line:column: code message``.
     """
 
     id: str
@@ -86,7 +86,6 @@ class Language:
     imports: Mapping[str, str] = field(default_factory=dict, compare=False)
     compiler: tuple[str, ...] = ()
     checkers: tuple[tuple[str, ...], ...] = ()
-    examples: str = ""
 
 
 PLAIN: Final = Language(id="plaintext", name="Plain Text", lsp_ids=("plaintext", "text"))
