@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ _PLACE: Final = re.compile(
     r"(?:(?P<code>[A-Za-z]+-?\d+):?[ \t]+)?(?P<message>\S[^\n]*)$",
     re.MULTILINE,
 )
+
+
+_SEARCHED: Final = os.pathsep.join(
+    (os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent))
+)
+"""Where checkers are found; beside our own interpreter too, which need not be active."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +79,16 @@ async def compiles(language: Language, path: str, text: str) -> bool | None:
 async def run(command: Sequence[str], path: str, text: str) -> Verdict | None:
     """Run a checker on ``text``; None if it cannot be started, or takes too long.
 
-    ``{python}`` stands for this interpreter and ``{path}`` for the file's name.
+    ``{python}`` stands for this interpreter and ``{path}`` for the file, by which a checker finds
+    the project's configuration.
     """
-    words = [word.format(python=sys.executable, path=PurePath(path).name) for word in command]
-    if not words or shutil.which(words[0]) is None:
+    words = [word.replace("{python}", sys.executable).replace("{path}", path) for word in command]
+    program = shutil.which(words[0], path=_SEARCHED) if words else None
+    if program is None:
         return None
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *words, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+        program, *words[1:], stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
     )
     try:
         async with asyncio.timeout(SECONDS):

@@ -13,9 +13,11 @@ from fimble.check.command import Problem, problems
 from fimble.check.place import indent, width
 from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.writing import (
+    definitions_of,
     infill,
     is_sound,
     missing_imports,
+    path_of,
     with_newlines,
     write,
 )
@@ -127,13 +129,14 @@ async def _candidates(
             if text != snapshot.text and text not in tried:
                 tried.add(text)
                 yield edits
-    notes = [diagnostic.message]
+    notes = [diagnostic.message, *diagnostic.related]
+    context = definitions_of(task, diagnostic)
     first, last = _lines(snapshot, diagnostic)
     for _ in range(min(MAX_ROUNDS, task.settings.actions.candidates)):
         line = snapshot.text[first:last]
         space = indent(line)
         lead = space + _hint(snapshot, notes, line, space)
-        prompt = infill(snapshot, first, last, task.engine, lead)
+        prompt = infill(snapshot, first, last, task.engine, lead, context)
         count = line.count("\n") + 1
         text = await write(task.engine, prompt, MAX_TOKENS, _has_lines(count))
         new = with_newlines(snapshot, space + _kept(text, count, space))
@@ -242,7 +245,8 @@ def _is_gone(
 
 async def _check(task: Task, text: str) -> tuple[Problem, ...] | None:
     snapshot = task.snapshot
-    return await problems(snapshot.language, snapshot.uri, text, task.settings.actions.checkers)
+    checkers = task.settings.actions.checkers
+    return await problems(snapshot.language, path_of(snapshot), text, checkers)
 
 
 def _key(problem: Problem) -> tuple[str, str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
 
 from fimble.check.command import compiles
 from fimble.check.parse import parses_no_worse
@@ -14,26 +16,35 @@ from fimble.engine.messages import Priority, Prompt
 from fimble.errors import EngineLoading
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import Budget, lay_out
-from fimble.source.around import import_lines, import_place
+from fimble.source.around import definitions, import_lines, import_place, line_end, line_start
 from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
     from fimble.engine.base import Engine
-    from fimble.features.offer import Task
+    from fimble.features.offer import Diagnostic, Task
     from fimble.source.text import Snapshot
 
 NEARBY: Final = Budget(prefix=1400, suffix=500)
 """Characters that an action reads on either side of its place: 550 tokens, 2.5 s for the 0.5B on
 two cores if nothing of it was read before."""
 
+CONTEXT_DEFINITIONS: Final = 3
+CONTEXT_LINES: Final = 6
 
-def infill(snapshot: Snapshot, start: int, end: int, engine: Engine, lead: str = "") -> Prompt:
-    """Ask for what belongs between two offsets, where ``lead`` has been written already."""
+
+def infill(
+    snapshot: Snapshot, start: int, end: int, engine: Engine, lead: str = "", context: str = ""
+) -> Prompt:
+    """Ask for what belongs between two offsets, where ``lead`` has been written already.
+
+    ``context`` is code from elsewhere in the file that is worth seeing.
+    """
     info = engine.status.info
     if info is None:
         raise engine.status.error or EngineLoading("The model is not ready yet.", "Try again soon.")
     spliced = snapshot.splice(start, end, lead, snapshot.version)
-    return prompt_for(lay_out(spliced, start + len(lead), NEARBY, None), info)
+    layout = lay_out(spliced, start + len(lead), NEARBY, None)
+    return prompt_for(replace(layout, prefix=context + layout.prefix), info)
 
 
 async def write(
@@ -144,11 +155,32 @@ def missing_imports(task: Task, code: str, before: int | None = None) -> tuple[E
     return (Edit(place, place, text if there or _is_blank(snapshot, place) else text + newline),)
 
 
+def definitions_of(task: Task, diagnostic: Diagnostic) -> str:
+    """Return how the names on a diagnostic's lines are defined, where that is not nearby."""
+    snapshot = task.snapshot
+    text = snapshot.text
+    here = text[line_start(snapshot, diagnostic.start) : line_end(snapshot, diagnostic.end)]
+    names = set(re.findall(r"[^\W\d]\w*", here))
+    told: list[str] = []
+    for symbol in definitions(snapshot, task.languages):
+        is_near = diagnostic.start - NEARBY.prefix < symbol.start < diagnostic.end + NEARBY.suffix
+        if symbol.name in names and not is_near:
+            start = line_start(snapshot, symbol.start)
+            lines = text[start : symbol.end].splitlines()[:CONTEXT_LINES]
+            told.append("\n".join(lines))
+    return "".join(f"{one}\n\n" for one in told[:CONTEXT_DEFINITIONS])
+
+
+def path_of(snapshot: Snapshot) -> str:
+    """Return the path of the snapshot's file."""
+    return unquote(urlsplit(snapshot.uri).path)
+
+
 async def is_sound(snapshot: Snapshot, edit: Edit, others: tuple[Edit, ...] = ()) -> bool:
     """Tell whether an edit parses no worse, and compiles if the file did so before."""
     if not await parses_no_worse(snapshot, edit.start, edit.end, edit.text):
         return False
-    language, path = snapshot.language, snapshot.uri
+    language, path = snapshot.language, path_of(snapshot)
     if await compiles(language, path, applied(snapshot.text, (*others, edit))) is not False:
         return True
     return await compiles(language, path, snapshot.text) is False

@@ -105,7 +105,7 @@ async def code_action(
         snapshot = await snapshot.parse_in_slices(grammar)
         look = _look(ls, snapshot, params)
     for query in QUERIES:
-        ls.session.languages.query(snapshot.language, query)
+        await asyncio.to_thread(ls.session.languages.query, snapshot.language, query)
     ls.listings.keep(snapshot)
     return [_listed(ls, snapshot, offer, params) for offer in actions.offers(look, only)]
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 QUERIES: Final = ("symbols", "scopes", "lexical", "imports")
 """The queries that are asked here: worth compiling when a file is opened."""
+MAX_COMMENT: Final = 100
+"""Lines that are looked at on either side for the rest of a comment."""
+MAX_IMPORTS: Final = 20_000
+"""Bytes at the beginning of a file in which its imports are looked for."""
 _CALLABLE: Final = ("function", "method")
 
 
@@ -120,7 +124,7 @@ def comment_around(
     Line comments below each other are one. A comment behind code is none.
     """
     line, last = snapshot.line_of(start), snapshot.line_of(end)
-    covered = _commented_lines(snapshot, languages)
+    covered = _commented_lines(snapshot, languages, line - MAX_COMMENT, last + MAX_COMMENT)
     if not all(number in covered for number in range(line, last + 1)):
         return None
     while line - 1 in covered:
@@ -140,11 +144,13 @@ def import_place(snapshot: Snapshot, languages: Languages) -> int:
         offsets = ByteOffsets(snapshot.text)
         root = snapshot.tree.root_node
         top = [
-            node for node in captures(query, snapshot.tree).get("import", ()) if node.parent == root
+            node
+            for node in captures(query, snapshot.tree, 0, MAX_IMPORTS).get("import", ())
+            if node.parent == root
         ]
         if top:
             return _next_line(snapshot, offsets.to_offset(top[-1].end_byte))
-    covered = _commented_lines(snapshot, languages)
+    covered = _commented_lines(snapshot, languages, 0, MAX_COMMENT)
     line = 0
     while line in covered or (line + 1 in covered and not snapshot.line_text(line).strip()):
         line += 1
@@ -157,7 +163,7 @@ def import_lines(snapshot: Snapshot, languages: Languages) -> list[str]:
     if query is None or snapshot.tree is None:
         return []
     offsets, text = ByteOffsets(snapshot.text), snapshot.text
-    nodes = captures(query, snapshot.tree).get("import", ())
+    nodes = captures(query, snapshot.tree, 0, MAX_IMPORTS).get("import", ())
     return [text[offsets.to_offset(n.start_byte) : offsets.to_offset(n.end_byte)] for n in nodes]
 
 
@@ -211,12 +217,14 @@ def _body(snapshot: Snapshot, languages: Languages, symbol: Symbol) -> tuple[int
     return None
 
 
-def _commented_lines(snapshot: Snapshot, languages: Languages) -> set[int]:
+def _commented_lines(snapshot: Snapshot, languages: Languages, first: int, last: int) -> set[int]:
     """Return the lines that hold a comment, or a string that stands alone, and nothing else."""
+    start = snapshot.line_starts[max(first, 0)]
+    end = snapshot.line_range(min(last, snapshot.line_count - 1))[1]
     doc = snapshot.language.doc_comment
     strings_count = doc is not None and doc.place is DocPlace.INSIDE
     covered: set[int] = set()
-    for span in lexical(snapshot, languages, 0, len(snapshot.text)):
+    for span in lexical(snapshot, languages, start, end):
         if span.kind != "comment" and not strings_count:
             continue
         # A few grammars count the line break as a part of the comment.
