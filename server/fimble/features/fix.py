@@ -13,13 +13,13 @@ from fimble.check.command import Problem, problems
 from fimble.check.place import indent, width
 from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.writing import (
+    answers,
     definitions_of,
     infill,
     is_sound,
     missing_imports,
     path_of,
     with_newlines,
-    write,
 )
 from fimble.source.around import line_end, line_start
 from fimble.source.edits import Edit, applied, line_edits
@@ -77,17 +77,13 @@ async def make(task: Task) -> Outcome:
     before = Before(_errors(task.snapshot), await _check(task, task.snapshot.text))
     tried: set[str] = set()
     task.report("looking for a fix", 0.1)
-    unchecked: tuple[Edit, ...] | None = None
     async for edits in _candidates(task, diagnostic, before, tried):
         task.report("checking a fix", 0.3 + 0.6 * len(tried) / (len(tried) + 2))
         verdict = await _judge(task, diagnostic, before, edits)
-        if verdict is True:
-            return Outcome(_small(task.snapshot, edits), verified=True)
-        if verdict is None and unchecked is None:
-            unchecked = edits
-    if unchecked is None:
-        return Outcome(message=NOTHING)
-    return Outcome(_small(task.snapshot, unchecked))
+        if verdict is not False:
+            # What cannot be checked cannot be chosen from either: the likeliest comes first.
+            return Outcome(_small(task.snapshot, edits), verified=verdict is True)
+    return Outcome(message=NOTHING)
 
 
 async def _make_all(task: Task) -> Outcome:
@@ -132,24 +128,31 @@ async def _candidates(
     notes = [diagnostic.message, *diagnostic.related]
     context = definitions_of(task, diagnostic)
     first, last = _lines(snapshot, diagnostic)
-    for _ in range(min(MAX_ROUNDS, task.settings.actions.candidates)):
-        line = snapshot.text[first:last]
-        space = indent(line)
+    line = snapshot.text[first:last]
+    space, count = indent(line), line.count("\n") + 1
+    for _ in range(MAX_ROUNDS):
+        known = len(tried)
         lead = space + _hint(snapshot, notes, line, space)
-        prompt = infill(snapshot, first, last, task.engine, lead, context)
-        count = line.count("\n") + 1
-        text = await write(task.engine, prompt, MAX_TOKENS, _has_lines(count))
-        new = with_newlines(snapshot, space + _kept(text, count, space))
-        edit = Edit(first, last, new)
-        whole = applied(snapshot.text, [edit])
-        if whole in tried or whole == snapshot.text:
+        prompt = infill(snapshot, first, last, task.engine, lead=lead, context=context)
+        async for text in answers(task, prompt, MAX_TOKENS, _has_lines(count), line.lstrip()):
+            new = with_newlines(snapshot, space + _kept(text, count, space))
+            edit = Edit(first, last, new)
+            whole = applied(snapshot.text, [edit])
+            if whole in tried or whole == snapshot.text:
+                continue
+            tried.add(whole)
+            yield (*missing_imports(task, new), edit)
+            notes += await _complaints(task, whole, new, before)
+        # Without an answer or a complaint that is new, the model would say the same again.
+        if len(tried) == known:
             return
-        tried.add(whole)
-        yield (*missing_imports(task, new), edit)
-        found = await _check(task, whole)
-        notes += [f"{new.strip()}: {one.message}" for one in found or () if _is_new(one, before)][
-            :2
-        ]
+
+
+async def _complaints(task: Task, text: str, new: str, before: Before) -> list[str]:
+    """Return what the checker has against a candidate, for the model to read."""
+    found = await _check(task, text) or ()
+    told = [f"{new.strip()}: {one.message}" for one in found if _is_new(one, before)]
+    return told[:1]
 
 
 def _has_lines(count: int) -> Callable[[str], bool]:

@@ -9,6 +9,7 @@ from typing import Final
 from fimble.check.place import indent, look, width
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.writing import (
+    answers,
     body_part,
     definition_part,
     indented,
@@ -17,12 +18,11 @@ from fimble.features.writing import (
     missing_imports,
     reaches,
     with_newlines,
-    write,
 )
 from fimble.source.around import (
     Stub,
     comment_around,
-    definitions,
+    defined_within,
     enclosing,
     line_end,
     stub_around,
@@ -80,15 +80,14 @@ async def _bodies(task: Task, stub: Stub) -> AsyncIterator[Edit]:
     own_line = not here.strip()
     lead = "" if own_line else f"{snapshot.newline}{space}"
     after = snapshot.text[stub.end : line_end(snapshot, stub.end)].strip()
-    prompt = infill(snapshot, stub.start, stub.end, task.engine, lead)
-    text = await write(task.engine, prompt, MAX_TOKENS, reaches(body_part, outside))
-    body = indented(space + body_part(text, outside).strip(" ").rstrip(), space)
-    if not body.strip():
-        return
-    text = body.removeprefix(space) if own_line else f"\n{body}"
-    if not own_line and after:
-        text = f"{text}\n{indent(header)}"
-    yield Edit(stub.start, stub.end, with_newlines(snapshot, text))
+    prompt = infill(snapshot, stub.start, stub.end, task.engine, lead=lead)
+    async for text in answers(task, prompt, MAX_TOKENS, reaches(body_part, outside)):
+        body = indented(space + body_part(text, outside).strip(" ").rstrip(), space)
+        if not body.strip():
+            continue
+        tail = f"\n{indent(header)}" if after and not own_line else ""
+        whole = body.removeprefix(space) if own_line else f"\n{body}{tail}"
+        yield Edit(stub.start, stub.end, with_newlines(snapshot, whole))
 
 
 async def _from_comment(task: Task) -> AsyncIterator[Edit]:
@@ -98,14 +97,15 @@ async def _from_comment(task: Task) -> AsyncIterator[Edit]:
     inside = enclosing(snapshot, task.languages, offer.start, offer.end, callable_only=True)
     part = definition_part if inside is None else _statements
     lead = f"{snapshot.newline}{space}"
-    prompt = infill(snapshot, offer.end, offer.end, task.engine, lead)
-    text = await write(task.engine, prompt, MAX_TOKENS, reaches(part, len(space.expandtabs(4))))
-    code = part(text, len(space.expandtabs(4))).strip("\n").rstrip()
-    if not code.strip():
-        return
-    edit = Edit(offer.end, offer.end, with_newlines(snapshot, f"\n{space}{code.lstrip(' ')}"))
-    if inside is not None or await _defines_more(task, edit):
-        yield edit
+    prompt = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
+    outside = width(space + "x")
+    async for text in answers(task, prompt, MAX_TOKENS, reaches(part, outside)):
+        code = part(text, outside).strip("\n").rstrip()
+        if not code.strip():
+            continue
+        edit = Edit(offer.end, offer.end, with_newlines(snapshot, f"\n{space}{code.lstrip(' ')}"))
+        if inside is not None or await _defines_something(task, edit):
+            yield edit
 
 
 def _statements(text: str, outside: int) -> str:
@@ -117,14 +117,11 @@ def _statements(text: str, outside: int) -> str:
     return text
 
 
-async def _defines_more(task: Task, edit: Edit) -> bool:
+async def _defines_something(task: Task, edit: Edit) -> bool:
     snapshot = task.snapshot
     after = await snapshot.splice(edit.start, edit.end, edit.text, 0).parse_in_slices()
-    old = {symbol.name for symbol in definitions(snapshot, task.languages)}
-    return any(
-        symbol.name not in old and symbol.kind not in _VALUES
-        for symbol in definitions(after, task.languages)
-    )
+    new = defined_within(after, task.languages, edit.start, edit.start + len(edit.text))
+    return any(symbol.kind not in _VALUES for symbol in new)
 
 
 def _stub(look: Look) -> Stub | None:

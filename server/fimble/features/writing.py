@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -12,11 +12,11 @@ from fimble.check.command import compiles
 from fimble.check.parse import parses_no_worse
 from fimble.check.place import closing, indent, width
 from fimble.check.stop import FENCE, SENTINEL
-from fimble.engine.messages import Priority, Prompt
+from fimble.engine.messages import Priority, Prompt, Sampling
 from fimble.errors import EngineLoading
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import Budget, lay_out
-from fimble.source.around import definitions, import_lines, import_place, line_end, line_start
+from fimble.source.around import definition_of, import_lines, import_place, line_end, line_start
 from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ CONTEXT_LINES: Final = 6
 
 
 def infill(
-    snapshot: Snapshot, start: int, end: int, engine: Engine, lead: str = "", context: str = ""
+    snapshot: Snapshot, start: int, end: int, engine: Engine, *, lead: str = "", context: str = ""
 ) -> Prompt:
     """Ask for what belongs between two offsets, where ``lead`` has been written already.
 
@@ -47,19 +47,32 @@ def infill(
     return prompt_for(replace(layout, prefix=context + layout.prefix), info)
 
 
-async def write(
-    engine: Engine, prompt: Prompt, max_tokens: int, done: Callable[[str], bool]
-) -> str:
-    r"""Let the model write until ``done`` says that it is enough; line ends are ``\n``."""
-    text = ""
-    async with engine.generate(
-        prompt, max_tokens=max_tokens, priority=Priority.ACTION
-    ) as generation:
-        async for piece in generation:
-            text += piece.text
-            if done(text):
-                break
-    return clean(text)
+async def answers(
+    task: Task, prompt: Prompt, max_tokens: int, done: Callable[[str], bool], guess: str = ""
+) -> AsyncIterator[str]:
+    r"""Yield what the model writes, each time with another beginning, the likeliest first.
+
+    It writes until ``done`` says that it is enough, and only as long as somebody asks for more;
+    line ends are ``\n``. ``guess`` is text that the answer may well repeat.
+    """
+    seen: set[str] = set()
+    for branch in range(task.settings.actions.candidates):
+        text = ""
+        async with task.engine.generate(
+            prompt,
+            max_tokens=max_tokens,
+            priority=Priority.ACTION,
+            sampling=Sampling(branch=branch),
+            guess=guess,
+        ) as generation:
+            async for piece in generation:
+                text += piece.text
+                if done(text):
+                    break
+        text = clean(text)
+        if text not in seen:
+            seen.add(text)
+            yield text
 
 
 def clean(text: str) -> str:
@@ -160,14 +173,13 @@ def definitions_of(task: Task, diagnostic: Diagnostic) -> str:
     snapshot = task.snapshot
     text = snapshot.text
     here = text[line_start(snapshot, diagnostic.start) : line_end(snapshot, diagnostic.end)]
-    names = set(re.findall(r"[^\W\d]\w*", here))
     told: list[str] = []
-    for symbol in definitions(snapshot, task.languages):
-        is_near = diagnostic.start - NEARBY.prefix < symbol.start < diagnostic.end + NEARBY.suffix
-        if symbol.name in names and not is_near:
-            start = line_start(snapshot, symbol.start)
-            lines = text[start : symbol.end].splitlines()[:CONTEXT_LINES]
-            told.append("\n".join(lines))
+    for name in dict.fromkeys(re.findall(r"[^\W\d]\w*", here)):
+        symbol = definition_of(snapshot, task.languages, name)
+        if symbol is None or -NEARBY.prefix < symbol.start - diagnostic.start < NEARBY.suffix:
+            continue
+        start = line_start(snapshot, symbol.start)
+        told.append("\n".join(text[start : symbol.end].splitlines()[:CONTEXT_LINES]))
     return "".join(f"{one}\n\n" for one in told[:CONTEXT_DEFINITIONS])
 
 
