@@ -107,16 +107,23 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Markup:
+    """Text of the model's own chat template, in which special tokens are special tokens."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """Text pieces and special token ids in order.
 
     A ``str`` is user text: it is tokenized without special tokens, and each piece by itself, so
-    that equal pieces give equal tokens. An ``int`` is a token id. With ``heal`` the last piece
-    may end inside a word: the engine steps back one token and makes the generated text begin
-    with the bytes it took away; those bytes are not part of the answer.
+    that equal pieces give equal tokens. An ``int`` is a token id; `Markup` never holds user text.
+    With ``heal`` the last piece may end inside a word: the engine steps back one token and makes
+    the generated text begin with the bytes it took away; those bytes are not part of the answer.
     """
 
-    parts: tuple[int | str, ...]
+    parts: tuple[int | str | Markup, ...]
     heal: bool = True
 
 
