@@ -73,6 +73,21 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     ] = ()
 
 
+class Actions(msgspec.Struct, frozen=True, rename="camel"):
+    """Code actions."""
+
+    candidates: Annotated[
+        int, Meta(ge=1, le=8, description="How many answers of the model an action may try.")
+    ] = 3
+    checkers: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(
+            description="Commands that check a file on standard input, by language; `{path}` stands"
+            " for the file's name."
+        ),
+    ] = {}
+
+
 class Cache(msgspec.Struct, frozen=True, rename="camel"):
     """What the model has read, kept so that it need not be read again."""
 
@@ -119,13 +134,14 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()
     completion: Annotated[Completion, Meta(description="Inline completion.")] = Completion()
+    actions: Annotated[Actions, Meta(description="Code actions.")] = Actions()
     log: Annotated[Log, Meta(description="The log on standard error.")] = Log()
 
 
 DEFAULTS: Final = Settings()
 
 # What a workspace may not decide, because its files come from strangers.
-_TRUSTED_KEYS: Final = frozenset({"download.auto"})
+_TRUSTED_KEYS: Final = frozenset({"download.auto", "actions.checkers"})
 _CATALOGUE_NAME: Final = re.compile(r"(?!.*\.gguf$)[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 
 

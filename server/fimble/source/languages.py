@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import logging
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tree_sitter import Language as Grammar
     from tree_sitter import Query
@@ -62,7 +62,11 @@ class Language:
     Extensions have their dot. ``indent`` is one level by the language's custom.
     ``grammar_package`` is the distribution on PyPI, ``grammar_function`` what its module calls to
     get the grammar; both are empty where there is none. ``queries`` is the folder that holds the
-    queries, where dialects share them.
+    queries, where dialects share them. ``stubs`` are regular expressions for bodies that only say
+    that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
+    ``compiler`` is a command that reads a file from standard input and fails if it does not
+    compile, running nothing of it, and so
+    are ``checkers``, which print ``file:line:column: code message``; ``examples`` is what an example in a comment begins with.
     """
 
     id: str
@@ -78,6 +82,11 @@ class Language:
     grammar_package: str = ""
     grammar_function: str = ""
     queries: str = ""
+    stubs: tuple[str, ...] = ()
+    imports: Mapping[str, str] = field(default_factory=dict, compare=False)
+    compiler: tuple[str, ...] = ()
+    checkers: tuple[tuple[str, ...], ...] = ()
+    examples: str = ""
 
 
 PLAIN: Final = Language(id="plaintext", name="Plain Text", lsp_ids=("plaintext", "text"))
