@@ -88,6 +88,18 @@ class Actions(msgspec.Struct, frozen=True, rename="camel"):
     ] = {}
 
 
+class Verify(msgspec.Struct, frozen=True, rename="camel"):
+    """Trying out what the model wrote."""
+
+    execute: Annotated[
+        bool,
+        Meta(
+            description="Run the examples in a docstring, apart from everything else, to choose"
+            " the code that passes them."
+        ),
+    ] = False
+
+
 class Cache(msgspec.Struct, frozen=True, rename="camel"):
     """What the model has read, kept so that it need not be read again."""
 
@@ -135,13 +147,14 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()
     completion: Annotated[Completion, Meta(description="Inline completion.")] = Completion()
     actions: Annotated[Actions, Meta(description="Code actions.")] = Actions()
+    verify: Annotated[Verify, Meta(description="Trying out code.")] = Verify()
     log: Annotated[Log, Meta(description="The log on standard error.")] = Log()
 
 
 DEFAULTS: Final = Settings()
 
 # What a workspace may not decide, because its files come from strangers.
-_TRUSTED_KEYS: Final = frozenset({"download.auto", "actions.checkers"})
+_TRUSTED_KEYS: Final = frozenset({"download.auto", "actions.checkers", "verify.execute"})
 _CATALOGUE_NAME: Final = re.compile(r"(?!.*\.gguf$)[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 
 

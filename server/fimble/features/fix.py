@@ -134,7 +134,7 @@ async def _candidates(
         known = len(tried)
         lead = space + _hint(snapshot, notes, line, space)
         prompt = infill(snapshot, first, last, task.engine, lead=lead, context=context)
-        async for text in answers(task, prompt, MAX_TOKENS, _has_lines(count), line.lstrip()):
+        async for text in answers(task, (prompt,), MAX_TOKENS, _has_lines(count), line.lstrip()):
             new = with_newlines(snapshot, space + _kept(text, count, space))
             edit = Edit(first, last, new)
             whole = applied(snapshot.text, [edit])

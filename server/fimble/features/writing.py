@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -48,31 +48,48 @@ def infill(
 
 
 async def answers(
-    task: Task, prompt: Prompt, max_tokens: int, done: Callable[[str], bool], guess: str = ""
+    task: Task,
+    prompts: Sequence[Prompt | None],
+    max_tokens: int,
+    done: Callable[[str], bool],
+    guess: str = "",
 ) -> AsyncIterator[str]:
-    r"""Yield what the model writes, each time with another beginning, the likeliest first.
+    r"""Yield what the model writes for each prompt in turn, then with other beginnings.
 
     It writes until ``done`` says that it is enough, and only as long as somebody asks for more;
     line ends are ``\n``. ``guess`` is text that the answer may well repeat.
     """
     seen: set[str] = set()
+    asked = [one for one in prompts if one is not None]
     for branch in range(task.settings.actions.candidates):
-        text = ""
-        async with task.engine.generate(
-            prompt,
-            max_tokens=max_tokens,
-            priority=Priority.ACTION,
-            sampling=Sampling(branch=branch),
-            guess=guess,
-        ) as generation:
-            async for piece in generation:
-                text += piece.text
-                if done(text):
-                    break
-        text = clean(text)
-        if text not in seen:
-            seen.add(text)
-            yield text
+        for prompt in asked:
+            text = await _answer(task.engine, prompt, max_tokens, done, guess, branch)
+            if text not in seen:
+                seen.add(text)
+                yield text
+
+
+async def _answer(  # noqa: PLR0917  (one caller, right above)
+    engine: Engine,
+    prompt: Prompt,
+    max_tokens: int,
+    done: Callable[[str], bool],
+    guess: str,
+    branch: int,
+) -> str:
+    text = ""
+    async with engine.generate(
+        prompt,
+        max_tokens=max_tokens,
+        priority=Priority.ACTION,
+        sampling=Sampling(branch=branch),
+        guess=guess,
+    ) as generation:
+        async for piece in generation:
+            text += piece.text
+            if done(text):
+                break
+    return clean(text)
 
 
 def clean(text: str) -> str:

@@ -66,7 +66,8 @@ class Language:
     that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
     ``compiler`` is a command that reads a file from standard input and fails if it does not
     compile, running nothing of it; so are ``checkers``, which print
-    ``file:line:column: code message``.
+    ``file:line:column: code message``. ``examples`` is what an example in a comment begins with;
+    where it is set, the folder's program `examples` runs those of one function.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Language:
     imports: Mapping[str, str] = field(default_factory=dict, compare=False)
     compiler: tuple[str, ...] = ()
     checkers: tuple[tuple[str, ...], ...] = ()
+    examples: str = ""
 
 
 PLAIN: Final = Language(id="plaintext", name="Plain Text", lsp_ids=("plaintext", "text"))
@@ -157,6 +159,11 @@ class Languages:
         if key not in self._queries:
             self._queries[key] = self._load_query(language, name)
         return self._queries[key]
+
+    def examples_program(self, language: Language) -> str | None:
+        """Return the source of what runs a function's examples, or None."""
+        file = next((self._directory / language.queries).glob("examples.*"), None)
+        return None if file is None else file.read_text(encoding="utf-8")
 
     def _load_query(self, language: Language, name: str) -> Query | None:
         file = self._directory / language.queries / f"{name}.scm"
