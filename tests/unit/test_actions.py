@@ -1,6 +1,7 @@
 """What actions are offered where, and what comes of them, with an engine that reads a script."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -294,6 +295,37 @@ async def test_the_candidate_that_passes_the_examples_is_chosen():
 
     assert text == EXAMPLES.replace("█pass", "return a * 2")
     assert outcome.verified
+
+
+TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</{{ m.role }}>{% endfor %}<a>"
+
+
+class Chatting(ScriptedEngine):
+    """An engine whose model can be talked to."""
+
+    @property
+    def status(self):
+        status = super().status
+        return replace(status, info=replace(status.info, chat_template=TEMPLATE))
+
+
+async def test_what_failed_is_told_and_mended():
+    if not await sandbox.available():
+        pytest.skip("code cannot be run apart from everything else here")
+    allowed = read({"verify": {"execute": True}, "actions": {"candidates": 1}})[0]
+    answers = iter(["return a + 1\n", "return a - 1\n", "return a * 2\n```\n"])
+    made = Chatting(lambda _tail: next(answers))
+    made.start()
+    seen = look("a.py", EXAMPLES, chosen=allowed)
+    [offer] = actions.offers(seen)
+
+    outcome = await actions.make(Task(seen.snapshot, offer, LANGUAGES, allowed, made))
+
+    assert applied(seen.snapshot.text, outcome.edits) == EXAMPLES.replace("█pass", "return a * 2")
+    assert outcome.verified
+    told = "".join(part for part in made.prompts[-1].parts if isinstance(part, str))
+    assert "return a - 1" in told
+    assert "Expected:" in told
 
 
 async def test_nothing_is_run_unless_that_is_allowed():
