@@ -17,6 +17,7 @@ from fimble.protocol import configuration
 from fimble.protocol.logs import logger
 from fimble.protocol.power import may_work_ahead
 from fimble.settings import FILE_NAME
+from fimble.source.around import QUERIES
 from fimble.source.positions import Encoding, offset_at
 from fimble.source.tree import SLICE_MS
 
@@ -157,6 +158,9 @@ async def _parse(ls: FimbleServer, uri: str) -> None:
             grammar = await asyncio.to_thread(ls.session.languages.grammar, language)
             if grammar is None:
                 return
+            for query in QUERIES:
+                # Compiling keeps the interpreter lock, and later somebody would wait for it.
+                await asyncio.to_thread(ls.session.languages.query, language, query)
             ls.session.parsed(await document.snapshot.parse_in_slices(grammar))
 
 

@@ -13,6 +13,7 @@ from fimble import __version__
 from fimble.engine.messages import State
 from fimble.features.complete import Memory
 from fimble.protocol import (
+    actions,
     configuration,
     custom,
     documents,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from fimble.engine.base import EngineStatus
 
 CLOSE_SECONDS: Final = 5.0
-_GROUPS: Final = (lifecycle, documents, inline, configuration, indexing, custom)
+_GROUPS: Final = (lifecycle, documents, inline, actions, configuration, indexing, custom)
 
 
 class FimbleServer(LanguageServer):
@@ -59,6 +60,7 @@ class FimbleServer(LanguageServer):
             protocol_cls=FimbleProtocol,
         )
         self.session: Session[Memory] = Session(Languages.load())
+        self.listings = actions.Listings()
         self.work = Work()
         self.ahead = Ahead()
         self.engine = EngineHost(launcher, self.work)
