@@ -21,7 +21,8 @@ function M.start(config)
     cmd = config.cmd,
     filetypes = config.filetypes,
     root_markers = config.root_markers,
-    settings = { fimble = config.settings },
+    -- An empty table would be sent as an empty list.
+    settings = next(config.settings) and { fimble = config.settings } or nil,
     capabilities = M.capabilities(),
   }
   if IS_0_11 then
