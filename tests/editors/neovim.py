@@ -96,7 +96,11 @@ class Neovim:
         future = asyncio.get_running_loop().create_future()
         self._waiting[self._last_id] = future
         self.writer.write(msgpack.packb([0, self._last_id, method, arguments]))
-        return await asyncio.wait_for(future, TIMEOUT_S)
+        try:
+            return await asyncio.wait_for(future, TIMEOUT_S)
+        except TimeoutError:
+            screen = self.grid.frames[-1].text if self.grid.frames else "(nothing)"
+            raise AssertionError(f"{method} hangs; the screen is\n{screen}") from None
 
     async def lua(self, code: str, *arguments: Any) -> Any:
         """Run Lua; `...` are the arguments."""
@@ -116,7 +120,9 @@ class Neovim:
                     self._arrived.clear()
                     await self._arrived.wait()
         except TimeoutError:
-            raise AssertionError(f"never {what}; the screen is\n{self.frame.text}") from None
+            raise AssertionError(
+                f"never {what}, but {self.frame.ghost!r}; the screen is\n{self.frame.text}"
+            ) from None
 
     @property
     def frame(self) -> Frame:

@@ -42,7 +42,8 @@ function M.draw(drawing)
     virt_text = first,
     virt_text_pos = 'inline',
     virt_lines = lines,
-    hl_mode = 'combine',
+    -- Not the colour of what stands there, say, of a matching bracket.
+    hl_mode = 'replace',
     right_gravity = true,
     undo_restore = false,
   })

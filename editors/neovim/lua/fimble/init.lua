@@ -12,6 +12,19 @@ local status = require('fimble.status')
 local backend = own
 local is_enabled = true
 
+--- Warn once Neovim is up: earlier, each message would have to be confirmed.
+---@param problem string
+local function say_later(problem)
+  local say = vim.schedule_wrap(function()
+    vim.notify_once(problem, vim.log.levels.WARN)
+  end)
+  if vim.v.vim_did_enter == 1 then
+    say()
+  else
+    vim.api.nvim_create_autocmd('VimEnter', { once = true, callback = say })
+  end
+end
+
 --- Start the server for the files that are opened from now on, and map the keys.
 ---@param options? fimble.Config
 function M.setup(options)
@@ -31,10 +44,7 @@ function M.setup(options)
   status.start(group)
   keys.map(settings.keys)
   if type(settings.cmd) == 'table' and vim.fn.executable(settings.cmd[1]) == 0 then
-    local problem = 'Fimble: there is no command `%s`. See :checkhealth fimble'
-    vim.schedule(function()
-      vim.notify_once(problem:format(settings.cmd[1]), vim.log.levels.WARN)
-    end)
+    say_later('Fimble: its server was not found, see :checkhealth fimble')
     return
   end
   client.start(settings)

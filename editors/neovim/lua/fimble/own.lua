@@ -164,6 +164,14 @@ local function cancel()
   end
 end
 
+--- Want no answer any more.
+local function give_up()
+  if asked then
+    cancel()
+    events.fire('FimbleAnswered', { count = 0 })
+  end
+end
+
 --- The suggestion that an answer makes at a place, or nil.
 ---@param answer any
 ---@param place fimble.Place
@@ -261,6 +269,7 @@ local function ask(place, trigger, done)
     end
     asked = nil
     if not is_inserting() or not vim.deep_equal(here(), place) then
+      events.fire('FimbleAnswered', { count = 0 })
       return
     end
     local new = read(answer, place, server)
@@ -310,7 +319,7 @@ end
 --- Hide the suggestion and forget what was asked for.
 function M.clear()
   handled = nil
-  cancel()
+  give_up()
   hide()
 end
 
@@ -320,7 +329,7 @@ function M.dismiss()
   if not M.is_visible() then
     return false
   end
-  cancel()
+  give_up()
   hide()
   return true
 end

@@ -9,6 +9,8 @@ local state = ''
 ---@type integer?
 local percent
 local is_thinking = false
+--- Whether the status line was drawn while the server was thinking.
+local was_seen_thinking = false
 
 --- The title of the progress bar for the model; those of code actions have others.
 local MODEL_BAR = 'Fimble'
@@ -60,7 +62,8 @@ function M.attached(attached)
   if state == '' then
     set('loading')
     client.call(attached, 'request', 'fimble/status', vim.empty_dict(), function(_, now)
-      if now and not percent then
+      -- The server says hello before it starts its model.
+      if now and not percent and now.state ~= 'stopped' then
         set(STATES[now.state] or now.state)
       end
     end)
@@ -84,6 +87,19 @@ local function progressed(event)
   end
 end
 
+---@param count integer
+local function answered(count)
+  if count > 0 then
+    set('ready')
+  else
+    refresh()
+  end
+  if was_seen_thinking then
+    was_seen_thinking = false
+    vim.cmd.redrawstatus()
+  end
+end
+
 ---@param group integer
 function M.start(group)
   vim.api.nvim_create_autocmd('LspProgress', { group = group, callback = progressed })
@@ -96,18 +112,16 @@ function M.start(group)
       end
     end,
   })
-  for name, thinking in pairs({ FimbleAsked = true, FimbleAnswered = false }) do
-    vim.api.nvim_create_autocmd('User', {
-      group = group,
-      pattern = name,
-      callback = function(event)
-        is_thinking = thinking
-        if not thinking and (state ~= 'ready' or event.data.count == 0) then
-          refresh()
-        end
-      end,
-    })
-  end
+  vim.api.nvim_create_autocmd('User', {
+    group = group,
+    pattern = { 'FimbleAsked', 'FimbleAnswered' },
+    callback = function(event)
+      is_thinking = event.match == 'FimbleAsked'
+      if not is_thinking then
+        answered(event.data.count)
+      end
+    end,
+  })
 end
 
 ---@param is_enabled boolean
@@ -123,6 +137,7 @@ function M.line(is_enabled)
     return percent and ('Fimble %d%%%%'):format(percent) or 'Fimble loading'
   end
   if state == 'ready' then
+    was_seen_thinking = is_thinking
     return is_thinking and 'Fimble …' or 'Fimble'
   end
   return 'Fimble ' .. state

@@ -2,7 +2,7 @@
 local M = {}
 
 -- A word with what is left of it, or a run of other signs. \_s matches the end of a line as well.
-local WORD = [[^\_s*\%(\k\+\|\%(\k\@!\S\)\+\)]]
+local WORD = [[^\_s*\%(\k\+\|\%(\k\@![^[:blank:]\n]\)\+\)]]
 
 --- The next word, with white space and line ends before it.
 ---@param text string
