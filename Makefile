@@ -38,5 +38,5 @@ peer: setup
 
 # Forget everything that was made here; models stay where they are.
 clean:
-	rm -rf .venv .peer .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .peer .editors .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

