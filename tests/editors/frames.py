@@ -162,4 +162,4 @@ def _cell(char) -> Cell:
 
 
 def _terminal_colour(name, default):
-    return f"#{name}" if len(name) == 6 and name not in {"yellow"} else default
+    return f"#{name}" if len(name) == 6 and name != "yellow" else default

@@ -266,9 +266,7 @@ async def test_commands_and_the_status_line(start):
     async with start() as editor:
         await editor.press("total = ")
         await editor.shows("sum(prices)")
-        await editor.lua(
-            "_G.said = {}; vim.notify = function(words) table.insert(said, words) end"
-        )
+        await editor.lua("_G.said = {}; vim.notify = function(words) table.insert(said, words) end")
         await editor.lua("vim.cmd('Fimble status'); vim.cmd('Fimble why')")
         await editor.idle()
         said = await editor.lua("vim.wait(2000, function() return #said > 1 end) return said")
@@ -276,7 +274,9 @@ async def test_commands_and_the_status_line(start):
         assert any("A suggestion was made. (stop) [shown, line 1" in words for words in said)
         line = await editor.lua("return require('fimble').statusline()")
         assert line == "Fimble"
-        names = await editor.call("nvim_exec2", "echo getcompletion('Fimble ', 'cmdline')", {"output": True})
+        names = await editor.call(
+            "nvim_exec2", "echo getcompletion('Fimble ', 'cmdline')", {"output": True}
+        )
         assert names["output"] == str(
             ["disable", "enable", "log", "model", "status", "toggle", "why"]
         )
@@ -298,7 +298,8 @@ async def test_a_server_that_is_missing_is_said_once(nvim, tmp_path, environment
     async with embedded(nvim, init, environment) as editor:
         said = "Fimble: its server was not found, see :checkhealth fimble"
         await editor.until(
-            lambda: editor.grid.frames and said in editor.frame.text, "said that the server is missing"
+            lambda: editor.grid.frames and said in editor.frame.text,
+            "said that the server is missing",
         )
         assert "ENTER" not in editor.frame.text
 
@@ -371,3 +372,42 @@ async def test_on_a_real_screen(nvim, tmp_path, environment, screenshot):
         await editor.press("<Tab>")
         await editor.shows("")
         assert await editor.text() == "def area(width, height):\n    return width * height"
+
+
+NATIVE = """
+-- A stand-in with the functions of Neovim 0.12, whose one item is always shown.
+local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
+local item = { client_id = 1, insert_text = 'sum(prices)' }
+vim.lsp.inline_completion = {
+  enable = function() vim.api.nvim_buf_set_extmark(0, namespace, 0, 0, { id = 1 }) end,
+  is_enabled = function() return true end,
+  select = function(options) _G.selected = options.count end,
+  get = function(options)
+    vim.schedule(function()
+      if options then options.on_accept(item) else _G.accepted = true end
+    end)
+    return true
+  end,
+}
+"""
+
+
+async def test_what_neovim_itself_is_asked_for_from_0_12_on(nvim, tmp_path, environment):
+    init = init_file(tmp_path, "{}")
+    init.write_text(NATIVE + init.read_text().replace("setup({})", "setup({ cmd = { 'true' } })"))
+    async with embedded(nvim, init, environment) as editor:
+        await editor.lua("vim.lsp.inline_completion.enable(true)")
+        assert await editor.lua("return require('fimble').backend()") == "native"
+        await editor.press("i<M-]>")
+        await editor.press("<M-Right>")
+        assert (await editor.hears("FimbleAccepted"))["text"] == "sum"
+        assert await editor.text() == "sum"
+        await editor.press("<Tab>")
+        assert (await editor.hears("FimbleAccepted"))["kind"] == "all"
+        assert await editor.lua("return { selected, accepted }") == [1, True]
+
+
+async def test_help_has_tags(start):
+    async with start() as editor:
+        await editor.press("<Esc><Cmd>helptags ALL<CR><Cmd>help fimble-keys<CR>")
+        await editor.until(lambda: "3. KEYS" in editor.frame.text, "showed the help")

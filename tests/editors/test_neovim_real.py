@@ -72,5 +72,5 @@ async def test_open_type_accept_and_a_worker_that_is_killed(real, tmp_path, scre
         # Neovim wants long messages confirmed.
         await editor.press("<CR>")
         await editor.idle()
-        await editor.press("Go    lines = f.read")
+        await editor.press("GA")
         await editor.until(lambda: editor.frame.ghost, "suggested with a new worker")
