@@ -2,7 +2,7 @@
 # FIMBLE_MODEL_DIR and FIMBLE_CACHE_DIR are respected. PYTHON names the interpreter for .venv.
 
 .POSIX:
-.PHONY: setup run test check fix peer clean
+.PHONY: setup run test check fix media peer clean
 
 BIN = .venv/bin
 READY = .venv/.ready
@@ -31,6 +31,13 @@ fix: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/readme.py
+
+# Record the editors with the real model, for the README.
+media: setup
+	@$(BIN)/fimble models pull
+	@$(BIN)/python -m pytest -q -k recording tests/editors
+	@mkdir -p editors/media
+	@cp build/media/*.gif editors/media/
 
 # Build llama-server for `fimble bench peer`; prints where it is.
 peer: setup

@@ -12,6 +12,7 @@ from fimble.errors import ModelError
 from fimble.models.store import open_store
 
 pytestmark = pytest.mark.real
+ROOT = Path(__file__).parents[2]
 
 TEXT = """import os
 
@@ -74,3 +75,40 @@ async def test_open_type_accept_and_a_worker_that_is_killed(real, tmp_path, scre
         await editor.idle()
         await editor.press("GA")
         await editor.until(lambda: editor.frame.ghost, "suggested with a new worker")
+
+
+KEY_MS, READ_MS = 110, 1400
+"""How long the recording shows a key press, and a suggestion that is to be read."""
+
+
+async def test_recording(real, tmp_path):
+    file = tmp_path / "reader.py"
+    file.write_text(TEXT)
+    shots = []
+    async with in_terminal(*real) as editor:
+
+        def shoot(milliseconds):
+            shots.append((editor.frame.picture().quantize(64), milliseconds))
+
+        await editor.edit(file)
+        await editor.press("GA")
+        for key in "    with open(":
+            await editor.press(key)
+            await editor.hears("FimbleAnswered")
+            shoot(KEY_MS)
+        await editor.until(lambda: editor.frame.ghost, "showed a suggestion")
+        shoot(READ_MS)
+        for keys in ("<M-Right>", "<Tab>"):
+            await editor.press(keys)
+            await editor.hears("FimbleAccepted")
+            shoot(READ_MS)
+    folder = ROOT / "build" / "media"
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures, durations = zip(*shots, strict=True)
+    pictures[0].save(
+        folder / "neovim.gif",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=list(durations),
+        loop=0,
+    )
