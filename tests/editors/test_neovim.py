@@ -20,9 +20,9 @@ def start(nvim, tmp_path, environment):
     """Starts a Neovim with a file in it, in insert mode at its end."""
 
     @asynccontextmanager
-    async def make(text="", *, answers=SCRIPT, delay_ms=0, options="", lua=""):
+    async def make(text="", *, options="", lua="", **more):
         script = tmp_path / "script.json"
-        script.write_text(json.dumps({"answers": answers, "delay_ms": delay_ms}))
+        script.write_text(json.dumps({"answers": SCRIPT} | more))
         init = init_file(tmp_path, server_options("--scripted", str(script), more=options))
         init.write_text(init.read_text() + lua)
         file = tmp_path / "shop.py"
@@ -319,41 +319,53 @@ async def test_bad_options_are_named(start, options, complaint):
         assert complaint in said
 
 
-CANDIDATES = """
--- Answers instead of the server: three candidates when they are asked for, else one.
-local client = vim.lsp.get_clients({ name = 'fimble' })[1]
-local request = client.request
-client.request = function(self, method, params, handler, ...)
-  if method ~= 'textDocument/inlineCompletion' then
-    return request(self, method, params, handler, ...)
-  end
-  local texts = { 'one()', 'two()', 'three()' }
-  local items = {}
-  for index = 1, params.context.triggerKind == 1 and 3 or 1 do
-    local place = { start = params.position, ['end'] = params.position }
-    items[index] = { insertText = texts[index], range = place }
-  end
-  vim.schedule(function() handler(nil, { items = items }) end)
-  return true, 1
-end
+async def test_candidates(start, screenshot):
+    others = {"sum(prices)": ["max(prices)", "min(prices)"]}
+    async with start(others=others) as editor:
+        await editor.press("total = ")
+        await editor.shows("sum(prices)")
+        await editor.press("<M-]>")
+        await editor.shows("max(prices) (2/3)")
+        editor.frame.save(screenshot)
+        await editor.press("<M-]><M-]>")
+        await editor.shows("sum(prices) (1/3)")
+        await editor.press("<M-[>")
+        await editor.shows("min(prices) (3/3)")
+        await editor.press("<Tab>")
+        await editor.hears("FimbleAccepted")
+        assert await editor.text() == "total = min(prices)"
+
+
+MISSPELLED = """def total(prices):
+    größe = sum(price)
+    return größe
 """
 
 
-async def test_candidates(start, screenshot):
-    async with start() as editor:
-        await editor.lua(CANDIDATES)
-        await editor.press("a")
-        await editor.shows("one()")
-        await editor.press("<M-]>")
-        await editor.shows("two() (2/3)")
+async def test_a_quick_fix_for_what_another_tool_says(start, screenshot):
+    async with start(MISSPELLED, default="größe = sum(prices)\n") as editor:
+        await editor.press("<Esc>2Gw")
+        await editor.complain(MISSPELLED, "price)", "undefined name 'price'", "F821")
+        await editor.choose_action("Fix: undefined name 'price'", screenshot)
+        fixed = MISSPELLED.replace("(price)", "(prices)")
+        await editor.until(lambda: "sum(prices)" in editor.frame.text, "applied the fix")
         editor.frame.save(screenshot)
-        await editor.press("<M-]><M-]>")
-        await editor.shows("one() (1/3)")
-        await editor.press("<M-[>")
-        await editor.shows("three() (3/3)")
-        await editor.press("<Tab>")
-        await editor.hears("FimbleAccepted")
-        assert await editor.text() == "athree()"
+        assert await editor.text() == fixed
+        await editor.press("u")
+        assert await editor.text() == MISSPELLED
+
+
+COMMENT = "# A function area(width, height) that tells how large a rectangle is"
+AREA = "def area(width, height):\n    return width * height"
+
+
+async def test_a_comment_becomes_a_function(start, screenshot):
+    async with start(COMMENT, default=f"{AREA}\n\n\n") as editor:
+        await editor.press("<Esc>gg")
+        await editor.choose_action("Write what this comment describes", screenshot)
+        await editor.until(lambda: "return width" in editor.frame.text, "wrote the function")
+        editor.frame.save(screenshot)
+        assert await editor.text() == f"{COMMENT}\n{AREA}"
 
 
 async def test_on_a_real_screen(nvim, tmp_path, environment, screenshot):

@@ -221,6 +221,7 @@ def _up_to_date(ls: FimbleServer, snapshot: Snapshot, outcome: Outcome) -> tuple
 
 def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) -> Look:
     start, end = _offsets(ls, snapshot, params.range)
+    first, last = snapshot.line_of(start), snapshot.line_of(end)
     told = (_diagnostic(ls, snapshot, one) for one in params.context.diagnostics)
     return Look(
         snapshot=snapshot,
@@ -228,8 +229,12 @@ def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) 
         end=end,
         languages=ls.session.languages,
         settings=ls.session.settings,
-        # Some clients send all of the file.
-        diagnostics=tuple(one for one in told if one.start <= end and one.end >= start),
+        # Some clients send all of the file, others those of the cursor's line.
+        diagnostics=tuple(
+            one
+            for one in told
+            if snapshot.line_of(one.start) <= last and snapshot.line_of(one.end) >= first
+        ),
     )
 
 
