@@ -27,7 +27,7 @@ EMACS = """
  [(:range (:start (:line 1 :character 15) :end (:line 1 :character 20))
    :severity 1 :code "F821" :message "undefined name 'price'")])
 (search-forward "sum(")
-(eglot-code-actions (point) (point) "quickfix.fimble" t)
+(eglot-code-actions (point) nil "quickfix.fimble" t)
 (save-buffer)
 (eglot-shutdown (eglot-current-server))
 """

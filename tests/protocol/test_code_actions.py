@@ -35,6 +35,7 @@ async def test_an_action_is_listed_and_resolved(scripted):
         [action] = await opened(editor)
         assert (action["kind"], action["title"]) == (IMPLEMENT, "Implement add")
         assert "edit" not in action
+        assert {} not in action["data"].values()
         resolved = await editor.request("codeAction/resolve", action)
         [change] = resolved["edit"]["documentChanges"]
         assert change["textDocument"] == {"uri": URI, "version": 1}

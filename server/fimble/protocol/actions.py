@@ -39,7 +39,7 @@ Offset = Annotated[int, Meta(ge=0, le=2**31)]
 Text = Annotated[str, Meta(max_length=MAX_MESSAGE)]
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """A diagnostic on its way through the client."""
 
     start: Offset
@@ -50,8 +50,11 @@ class Told(msgspec.Struct, frozen=True):
     related: Annotated[tuple[Text, ...], Meta(max_length=MAX_DIAGNOSTICS)] = ()
 
 
-class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an action carries through the client to be made from; all offsets are ours."""
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an action carries through the client to be made from; all offsets are ours.
+
+    What is empty is left out: Emacs would send an empty object back as null.
+    """
 
     uri: Annotated[str, Meta(max_length=8192)]
     version: int
