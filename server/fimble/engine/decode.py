@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal
@@ -74,7 +74,7 @@ class Decoder:
         self._cache = cache
         self._pace = pace
         self._bos = model.bos()
-        self._vocabulary = build_vocabulary(model, info)
+        self.vocabulary = build_vocabulary(model, info)
         self._tokenize = lru_cache(TOKENIZED_PIECES)(lambda text: tuple(model.tokenize(text)))
 
     def encode(self, prompt: Prompt) -> Encoded:
@@ -100,7 +100,7 @@ class Decoder:
 
         Their bytes. At least ``keep`` tokens stay.
         """
-        token_bytes = self._vocabulary.token_bytes
+        token_bytes = self.vocabulary.token_bytes
         pending = b""
         while len(tokens) > keep:
             data = token_bytes[tokens[-1]]
@@ -174,7 +174,7 @@ class Decoder:
             started = time.perf_counter()
             token, logprob, margin = self._choose(run.pending)
             run.spent += time.perf_counter() - started
-            if ended := token in self._vocabulary.stops:
+            if ended := token in self.vocabulary.stops:
                 break
             text = self._text_of(run, token)
             yield Piece(run.request.id, text, logprob, margin, run.model_ms)
@@ -191,15 +191,12 @@ class Decoder:
         """Decode tokens at the end of the slot; False when aborted before they were in."""
         started = time.perf_counter()
         slot = run.slot
-        outcome = self._context.decode(
-            tokens, seq=slot.seq, position=len(slot.tokens), outputs=outputs
-        )
-        while outcome is Outcome.FULL:
-            if not self._cache.make_room():
-                raise PromptTooLong("The KV cache is full.", "Raise engine.contextSize.")
-            outcome = self._context.decode(
+        outcome = with_room(
+            self._cache,
+            lambda: self._context.decode(
                 tokens, seq=slot.seq, position=len(slot.tokens), outputs=outputs
-            )
+            ),
+        )
         seconds = time.perf_counter() - started
         run.spent += seconds
         if outcome is Outcome.ABORTED:
@@ -214,9 +211,9 @@ class Decoder:
         Both figures are over the whole vocabulary; the margin is to the best other token.
         """
         logits = self._context.logits()
-        logits[self._vocabulary.banned] = -np.inf
+        logits[self.vocabulary.banned] = -np.inf
         if pending:
-            allowed: TokenIds = self._vocabulary.starting_with(pending)
+            allowed: TokenIds = self.vocabulary.starting_with(pending)
             token = int(allowed[np.argmax(logits[allowed])])
         else:
             token = int(np.argmax(logits))
@@ -228,7 +225,7 @@ class Decoder:
 
     def _text_of(self, run: _Run, token: int) -> str:
         """The characters this token adds to the answer; pending bytes are not new."""
-        data = self._vocabulary.token_bytes[token]
+        data = self.vocabulary.token_bytes[token]
         known = min(len(run.pending), len(data))
         run.pending = run.pending[known:]
         return run.utf8.decode(data[known:])
@@ -237,6 +234,17 @@ class Decoder:
         """What is left of a character that never became whole."""
         text = run.utf8.decode(b"", final=True)
         return Piece(run.request.id, text, 0.0, 0.0, run.model_ms) if text else None
+
+
+def with_room(cache: KVCache, attempt: Callable[[], Outcome]) -> Outcome:
+    """Decode, parking older slots for as long as the context is full.
+
+    Raises `PromptTooLong` when nothing is left to park.
+    """
+    while (outcome := attempt()) is Outcome.FULL:
+        if not cache.make_room():
+            raise PromptTooLong("The KV cache is full.", "Raise engine.contextSize.")
+    return outcome
 
 
 def build_vocabulary(model: Model, info: ModelInfo) -> Vocabulary:
