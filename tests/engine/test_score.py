@@ -68,7 +68,7 @@ async def test_texts_longer_than_a_batch_are_read_in_stretches(engine):
 async def test_pending_bytes_count_with_the_text(engine):
     """Two tokens when read apart, one together: the text's own tokens are what counts."""
     healed = await engine.rank(prompt("  re", heal=True), ["t", "x"])
-    whole = await engine.rank(prompt("  "), ["ret", "rex"])
+    whole = await engine.rank(prompt(" "), [" ret", " rex"])
     assert healed == pytest.approx(whole, abs=0.02)
     read = await engine.surprise(prompt("  re", heal=True), "t")
     assert [(each.start, each.end) for each in read] == [(0, 1)]

@@ -20,6 +20,7 @@ from typing import Final, Self
 
 from fimble.engine.base import RANK_TOKENS, EngineStatus, Trace
 from fimble.engine.messages import (
+    GREEDY,
     HEADER_BYTES,
     Cancel,
     Failed,
@@ -41,6 +42,7 @@ from fimble.engine.messages import (
     Rank,
     Ranked,
     Ready,
+    Sampling,
     Shutdown,
     Started,
     State,
@@ -138,10 +140,12 @@ class WorkerEngine:
         max_tokens: int,
         priority: Priority = Priority.KEY_PRESS,
         one_line: bool = False,
+        sampling: Sampling = GREEDY,
+        guess: str = "",
     ) -> WorkerGeneration:
         self._check_ready()
         identifier, inbox = self._open_inbox()
-        self._send(Generate(identifier, prompt, max_tokens, priority, one_line))
+        self._send(Generate(identifier, prompt, max_tokens, priority, one_line, sampling, guess))
         return WorkerGeneration(self, identifier, inbox)
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
@@ -419,6 +423,8 @@ class WorkerGeneration:
                     self._trace = replace(
                         self._trace,
                         generated=self._trace.generated + 1,
+                        drafted=message.drafted,
+                        accepted=message.accepted,
                         model_ms=message.model_ms,
                     )
                     yield message

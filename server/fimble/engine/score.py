@@ -8,22 +8,20 @@ prompt: what they read behind it is of no use to anybody.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from fimble.engine.decode import Decoder, Encoded, with_room
+from fimble.engine.decode import Decoder, Encoded, Logits, with_room
 from fimble.engine.kv import KVCache, Slot
-from fimble.engine.llama import BRANCHES, N_OUTPUTS_MAX, N_UBATCH, Context, Model, Outcome
+from fimble.engine.llama import BRANCHES, N_OUTPUTS_MAX, N_UBATCH, Context, Outcome
 from fimble.engine.messages import Judge, Judged, Prompt, Rank, Ranked, Surprise
 from fimble.engine.pace import Pace
 from fimble.engine.vocab import Vocabulary
 from fimble.errors import EngineDown, PromptTooLong
 
-Logits = npt.NDArray[np.float32]
 CONTINUATION: Final = 0x80
 """The two high bits of a byte that goes on a UTF-8 character, under the mask 0xC0."""
 
@@ -44,17 +42,15 @@ class _Reading:
 class Scorer:
     """Answers `Rank` and `Judge` on one context, step by step like the `Decoder` beside it."""
 
-    def __init__(
-        self, model: Model, context: Context, cache: KVCache, decoder: Decoder, pace: Pace
-    ) -> None:
-        self._tokenize = model.tokenize
+    def __init__(self, context: Context, cache: KVCache, decoder: Decoder, pace: Pace) -> None:
+        self._tokenize = context.model.tokenize
         self._context = context
         self._cache = cache
         self._decoder = decoder
         self._vocabulary: Vocabulary = decoder.vocabulary
         self._pace = pace
 
-    def rank(self, request: Rank) -> Iterator[Ranked | None]:
+    def rank(self, request: Rank) -> Generator[Ranked | None, None, None]:
         """The log-probability of each text; None after a step that has nothing to tell.
 
         Raises `PromptTooLong`. A token that texts begin with in common is read once, and the last
@@ -72,7 +68,7 @@ class Scorer:
         finally:
             self._end(reading)
 
-    def judge(self, request: Judge) -> Iterator[Judged | None]:
+    def judge(self, request: Judge) -> Generator[Judged | None, None, None]:
         """What the model thinks of each token of a text; raises `PromptTooLong`."""
         encoded = self._encode(request.prompt)
         tokens = self._continuation(encoded, request.text)

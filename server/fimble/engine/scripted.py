@@ -18,12 +18,14 @@ import msgspec
 
 from fimble.engine.base import RANK_TOKENS, EngineStatus, Trace
 from fimble.engine.messages import (
+    GREEDY,
     FimOrder,
     ModelInfo,
     Piece,
     Priority,
     Profile,
     Prompt,
+    Sampling,
     State,
     Stats,
     Surprise,
@@ -61,8 +63,9 @@ class Script:
     """What the fake says.
 
     ``answers`` maps a needle, looked for at the end of the prompt's last text piece, to the
-    text that follows; the longest needle wins, then ``default``. ``delay_ms`` passes before
-    each piece. ``state`` is where the engine stands once started.
+    text that follows; the longest needle wins, then ``default``. ``others`` maps an answer to
+    those of the branches after it. ``delay_ms`` passes before each piece. ``state`` is where the
+    engine stands once started.
 
     ``ranks`` are the log-probabilities of ranked texts, `UNRANKED` for all others; ``doubts`` maps
     a word of a judged text to what the model would have written instead.
@@ -70,6 +73,7 @@ class Script:
 
     answers: Mapping[str, str] = field(default_factory=dict)
     default: str = ""
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
     delay_ms: float = 0.0
     state: State = State.READY
     logprob: float = -0.1
@@ -133,11 +137,16 @@ class ScriptedEngine:
         max_tokens: int,
         priority: Priority = Priority.KEY_PRESS,
         one_line: bool = False,
+        sampling: Sampling = GREEDY,
+        guess: str = "",
     ) -> ScriptedGeneration:
-        del priority
+        del priority, guess
         self._check_ready()
         self.prompts.append(prompt)
         answer = self._answer(_tail(prompt))
+        if sampling.branch:
+            others = self.script.others.get(answer, ())
+            answer = others[sampling.branch - 1] if sampling.branch <= len(others) else answer
         if one_line and "\n" in answer:
             answer = f"{answer.partition(chr(10))[0]}\n"
         return ScriptedGeneration(self, prompt, answer, max_tokens)

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from fimble.models.files import write_private
 
+VERSION: Final = 2
+"""Raised when the calibration measures more than before: older profiles are measured anew."""
 CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
@@ -37,7 +39,7 @@ def profile_key(model: Path) -> str:
     return " | ".join(
         (
             f"{model.name} {file.st_size} bytes {file.st_mtime_ns}",
-            f"llama-cpp-python {_version('llama-cpp-python')}",
+            f"llama-cpp-python {_version('llama-cpp-python')} profile {VERSION}",
             machine(),
         )
     )
