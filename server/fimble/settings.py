@@ -68,6 +68,13 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     disabled_languages: Annotated[
         tuple[str, ...], Meta(description="Languages (LSP identifiers) without suggestions.")
     ] = ()
+    items: Annotated[
+        Literal["on", "unranked", "off"],
+        Meta(
+            description="List names in the completion popup: in the model's order, in that of the"
+            " text, or not at all."
+        ),
+    ] = "on"
     exclude: Annotated[
         tuple[str, ...], Meta(description="Files without suggestions, as glob patterns.")
     ] = ()

@@ -19,6 +19,7 @@ from fimble.check.place import look
 from fimble.engine.messages import Priority
 from fimble.errors import FimbleError
 from fimble.features.complete import excluded, type_along, warm
+from fimble.prompt.fim import prompt_for
 from fimble.source.names import Names, nearest, scan
 from fimble.source.symbols import Symbol, symbols
 from fimble.source.tree import ByteOffsets, captures
@@ -158,12 +159,12 @@ class Survey:
 async def list_items(
     snapshot: Snapshot,
     offset: int,
-    others: Sequence[Snapshot],
-    survey: Survey,
     memory: Memory | None,
     engine: Engine,
     settings: Settings,
     *,
+    survey: Survey,
+    others: Sequence[Snapshot] = (),
     more: Iterable[str] = (),
 ) -> Items | None:
     """List what may stand at ``offset``; None where nothing should be offered.
@@ -176,12 +177,11 @@ async def list_items(
         return None
     here = await survey.of(snapshot)
     elsewhere = [(other.uri, await survey.of(other)) for other in others]
-    scopes = survey.scopes(snapshot, offset)
-    names = (
-        _members(spot, here, elsewhere)
-        if spot.receiver is not None
-        else _words(spot, snapshot.text, scopes, here, elsewhere, more)
-    )
+    if spot.receiver is None:
+        near = nearest(snapshot.text, offset, REACH, survey.scopes(snapshot, offset))
+        names = _words(near, here, elsewhere, more)
+    else:
+        names = _members(spot.receiver, here, elsewhere)
     found = Items(spot, tuple(_items(spot, names, snapshot.uri, here, elsewhere)))
     if settings.completion.items == "on":
         found = await _rank(found, snapshot, memory, engine)
@@ -247,7 +247,8 @@ def comment_of(snapshot: Snapshot, symbol: Symbol) -> str:
         marks = (form.line.strip(), form.open.strip(), form.close.strip())
         if not any(mark and line.startswith(mark) for mark in marks):
             break
-        lines.insert(0, _bare(line, marks))
+        line = line.removeprefix(form.open.strip()).removesuffix(form.close.strip()).strip()
+        lines.insert(0, line.removeprefix(form.line.strip()).strip())
     return "\n".join(lines).strip()
 
 
@@ -258,13 +259,6 @@ def _between(body: str, opener: str, closer: str) -> str:
     if match is None or body[: match.start()].count("\n") > 3:
         return ""
     return "\n".join(line.strip() for line in match[1].strip().splitlines())
-
-
-def _bare(line: str, marks: Iterable[str]) -> str:
-    for mark in marks:
-        if mark:
-            line = line.removesuffix(mark).strip() if line == mark else line.removeprefix(mark)
-    return line.strip()
 
 
 def _is_unwanted(snapshot: Snapshot, spot: Spot, settings: Settings) -> bool:
@@ -282,11 +276,11 @@ def _is_fresh(seen: Seen, snapshot: Snapshot) -> bool:
     return abs(len(seen.text) - len(snapshot.text)) <= STALE_CHARS
 
 
-def _members(spot: Spot, here: Seen, elsewhere: Sequence[tuple[str, Seen]]) -> Iterator[str]:
+def _members(receiver: str, here: Seen, elsewhere: Sequence[tuple[str, Seen]]) -> Iterator[str]:
     """Yield members of the same receiver, then of any: this file's first, the usual ones first."""
     texts = [here, *(seen for _, seen in elsewhere)]
     for seen in texts:
-        for name, _ in seen.names.members.get(spot.receiver or "", _NOTHING).most_common():
+        for name, _ in seen.names.members.get(receiver, _NOTHING).most_common():
             yield name
     for seen in texts:
         yield from (symbol.name for symbol in seen.symbols if symbol.kind == "method")
@@ -294,15 +288,13 @@ def _members(spot: Spot, here: Seen, elsewhere: Sequence[tuple[str, Seen]]) -> I
 
 
 def _words(
-    spot: Spot,
-    text: str,
-    scopes: Sequence[tuple[int, int]],
+    near: Iterable[str],
     here: Seen,
     elsewhere: Sequence[tuple[str, Seen]],
     more: Iterable[str],
 ) -> Iterator[str]:
     """Yield near words, then what is defined anywhere, then all other words."""
-    yield from nearest(text, spot.offset, REACH, scopes)
+    yield from near
     yield from (symbol.name for symbol in here.symbols)
     for _, seen in elsewhere:
         yield from (symbol.name for symbol in seen.symbols)
@@ -345,7 +337,7 @@ def _item(name: str, spot: Spot, defined: Mapping[str, tuple[str, Symbol]]) -> I
 async def _rank(found: Items, snapshot: Snapshot, memory: Memory | None, engine: Engine) -> Items:
     """Let the model order the first items, if it has read the file and has the time."""
     candidates, rest = found.items[:RANKED_ITEMS], found.items[RANKED_ITEMS:]
-    prompt = _known_prompt(snapshot, found.spot.start, memory, engine)
+    prompt = _known_prompt(snapshot, found.spot, memory, engine)
     if prompt is None or len(candidates) < 2:
         return found
     try:
@@ -366,15 +358,17 @@ async def _rank(found: Items, snapshot: Snapshot, memory: Memory | None, engine:
 
 
 def _known_prompt(
-    snapshot: Snapshot, offset: int, memory: Memory | None, engine: Engine
+    snapshot: Snapshot, spot: Spot, memory: Memory | None, engine: Engine
 ) -> Prompt | None:
     """Return the prompt up to the word if the model has read all of it but the last line or so."""
-    if memory is None or memory.layout is None:
+    info = engine.status.info
+    if memory is None or memory.layout is None or info is None:
         return None
-    prompt, after = warm(snapshot, offset, memory, engine)
-    if after.layout is None or not after.layout.is_like(memory.layout):
+    _, after = warm(snapshot, spot.offset, memory, engine)
+    layout = after.layout
+    if layout is None or not layout.is_like(memory.layout) or not layout.delta.endswith(spot.typed):
         return None
-    return prompt
+    return prompt_for(replace(layout, delta=layout.delta.removesuffix(spot.typed)), info)
 
 
 def tokens_within(seconds: float, profile: Profile | None) -> int:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 QUIET_S: Final = 0.03
 """Pause before a parse that took too long for the change itself."""
+QUERIES: Final = ("symbols", "scopes")
+"""What completion items ask of a syntax tree."""
 
 
 def register(server: FimbleServer) -> None:
@@ -74,6 +76,7 @@ def did_save(ls: FimbleServer, params: types.DidSaveTextDocumentParams) -> None:
 def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget the document."""
     ls.work.supersede(params.text_document.uri)
+    ls.survey.forget(params.text_document.uri)
     if not ls.session.close(params.text_document.uri):
         logger.warning("a document that is not open was closed")
 
@@ -147,6 +150,8 @@ async def _parse(ls: FimbleServer, uri: str) -> None:
             if grammar is None:
                 return
             ls.session.parsed(await document.snapshot.parse_in_slices(grammar))
+            for name in QUERIES:  # compiled here, not at the first key
+                await asyncio.to_thread(ls.session.languages.query, language, name)
 
 
 async def _warm(ls: FimbleServer, uri: str) -> None:

@@ -62,11 +62,11 @@ async def completion(
     work = list_items(
         snapshot,
         offset,
-        others[::-1][:OTHERS],
-        ls.survey,
         document.memory,
         ls.engine,
         ls.session.settings,
+        survey=ls.survey,
+        others=others[::-1][:OTHERS],
     )
     found = await ls.work.until_stale(snapshot.uri, work)
     if found is None or not found.items or _is_idle(params, found):

@@ -12,11 +12,13 @@ from pygls.lsp.server import LanguageServer
 from fimble import __version__
 from fimble.engine.messages import State
 from fimble.features.complete import Memory
+from fimble.features.items import Survey
 from fimble.protocol import (
     configuration,
     custom,
     documents,
     inline,
+    items,
     lifecycle,
     logs,
 )
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from fimble.engine.base import EngineStatus
 
 CLOSE_SECONDS: Final = 5.0
-_GROUPS: Final = (lifecycle, documents, inline, configuration, custom)
+_GROUPS: Final = (lifecycle, documents, inline, items, configuration, custom)
 
 
 class FimbleServer(LanguageServer):
@@ -52,6 +54,7 @@ class FimbleServer(LanguageServer):
             protocol_cls=FimbleProtocol,
         )
         self.session: Session[Memory] = Session(Languages.load())
+        self.survey = Survey(self.session.languages)
         self.work = Work()
         self.ahead = Ahead()
         self.engine = EngineHost(launcher, self.work)
