@@ -114,7 +114,7 @@ async def test_drafted_text_is_bit_identical(tiny):
                 assert actual == expected
                 drafted += trace.drafted
                 accepted += trace.accepted
-    assert drafted > accepted > 500, "drafts were tried, and some were right"
+    assert drafted > accepted > 100, "drafts were tried, and some were right"
 
 
 async def test_branches_begin_differently_and_seeds_repeat(engine):

@@ -69,6 +69,11 @@ def save(key: str, profile: dict[str, Any]) -> None:
     write_private(_path(key), content.encode() + b"\n")
 
 
+def forget(key: str) -> None:
+    """Measure anew at the next start; raises `OSError` if the profile cannot be removed."""
+    _path(key).unlink(missing_ok=True)
+
+
 def _path(key: str) -> Path:
     return cache_directory() / "profiles" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
