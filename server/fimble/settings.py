@@ -122,6 +122,13 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Literal["auto", "always", "never"],
         Meta(description="Read and think ahead while nobody waits; auto: not on battery."),
     ] = "auto"
+    history: Annotated[
+        bool,
+        Meta(
+            description="Keep figures, and no code, of what becomes of suggestions, on this machine"
+            " only; `fimble stats` shows them."
+        ),
+    ] = True
     download: Annotated[Download, Meta(description="Getting the model.")] = Download()
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()

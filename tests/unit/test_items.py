@@ -1,12 +1,13 @@
 """Completion items: which names, in which order, and what becomes of the model's opinion."""
 
+from dataclasses import replace
 from time import perf_counter
 
 import msgspec
 import pytest
 
 from fimble.engine.messages import State
-from fimble.engine.scripted import Script, ScriptedEngine
+from fimble.engine.scripted import SCRIPTED_PROFILE, Script, ScriptedEngine
 from fimble.features.complete import Memory, complete
 from fimble.features.items import (
     LINE,
@@ -16,6 +17,7 @@ from fimble.features.items import (
     find_spot,
     list_items,
     signature,
+    tokens_within,
 )
 from fimble.settings import DEFAULTS
 from fimble.source.names import nearest, scan
@@ -180,6 +182,15 @@ def test_documentation_comes_from_the_definition(name, text, head, comment):
     symbol = survey.symbol(snapshot, "f", 3)
     assert signature(snapshot, symbol) == head
     assert comment_of(snapshot, symbol) == comment
+
+
+@pytest.mark.parametrize(
+    ("rate", "costs", "tokens"),
+    [(0.0, (), 1), (40.0, (), 1), (40.0, (1.0, 1.1, 1.2, 2.0), 2 + 1), (10.0, (1.0,), 0)],
+)
+def test_no_more_is_ranked_than_there_is_time_for(rate, costs, tokens):
+    profile = replace(SCRIPTED_PROFILE, decode_rate=rate, batch_costs=costs)
+    assert tokens_within(0.055, profile) == tokens
 
 
 async def test_a_scan_counts_words_and_members():

@@ -64,6 +64,7 @@ def did_change(ls: FimbleServer, params: types.DidChangeTextDocumentParams) -> N
     ls.work.supersede(uri)
     snapshot = snapshot.parse(budget_ms=SLICE_MS)
     ls.session.change(snapshot)
+    ls.outcomes.change(ls, snapshot)
     parse_later(ls, snapshot)
 
 
@@ -77,6 +78,8 @@ def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> Non
     """Forget the document."""
     ls.work.supersede(params.text_document.uri)
     ls.survey.forget(params.text_document.uri)
+    if document := ls.session.document(params.text_document.uri):
+        ls.outcomes.close(ls, document.snapshot)
     if not ls.session.close(params.text_document.uri):
         logger.warning("a document that is not open was closed")
 

@@ -43,6 +43,7 @@ async def inline_completion(
         _explain(ls, params, _nothing(offset, Reason.CANCELLED), started)
         raise
     _explain(ls, params, completion, started)
+    _watch(ls, snapshot, completion, started)
     if completion.reason is not Reason.STALE:
         ls.ahead.follow(ls, snapshot, completion)
     return _answer(ls, snapshot, completion)
@@ -70,6 +71,15 @@ def _remember_anchor(ls: FimbleServer, document: Document[Memory], offset: int) 
     # lay it out alike.
     _, memory = warm(document.snapshot, offset, document.memory, ls.engine)
     ls.session.remember(document.snapshot, memory)
+
+
+def _watch(ls: FimbleServer, snapshot: Snapshot, completion: Completion, started: float) -> None:
+    """Follow what becomes of a suggestion that is shown."""
+    document = ls.session.document(snapshot.uri)
+    if completion.reason is Reason.SHOWN and document is not None and document.memory is not None:
+        shown = document.memory.shown
+        if shown is not None:
+            ls.outcomes.show(ls, snapshot, shown, (perf_counter() - started) * 1000)
 
 
 def _document(ls: FimbleServer, uri: str) -> Document[Memory]:

@@ -25,6 +25,7 @@ from fimble.protocol import (
 from fimble.protocol.ahead import Ahead
 from fimble.protocol.host import EngineHost, Launcher
 from fimble.protocol.messages import Notices
+from fimble.protocol.outcomes import Outcomes
 from fimble.protocol.progress import ProgressBar
 from fimble.protocol.rpc import FimbleProtocol
 from fimble.protocol.transport import StdoutWriter, converse, stdin_reader
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fimble.engine.base import EngineStatus
+    from fimble.history import History
 
 CLOSE_SECONDS: Final = 5.0
 _GROUPS: Final = (lifecycle, documents, inline, items, configuration, custom)
@@ -46,7 +48,13 @@ class FimbleServer(LanguageServer):
 
     protocol: FimbleProtocol
 
-    def __init__(self, launcher: Launcher, *, user_directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        *,
+        user_directory: Path | None = None,
+        history: History | None = None,
+    ) -> None:
         super().__init__(
             "fimble",
             __version__,
@@ -57,6 +65,7 @@ class FimbleServer(LanguageServer):
         self.survey = Survey(self.session.languages)
         self.work = Work()
         self.ahead = Ahead()
+        self.outcomes = Outcomes(history)
         self.engine = EngineHost(launcher, self.work)
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)
@@ -78,8 +87,12 @@ class FimbleServer(LanguageServer):
 
     async def close(self) -> None:
         """End all work and the engine, but do not wait for ever."""
+        self.outcomes.stop()
+        for document in self.session:
+            self.outcomes.close(self, document.snapshot)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
+                await self.outcomes.written()
                 await self.work.close()
                 await self.engine.close()
         except TimeoutError:
@@ -103,28 +116,34 @@ class FimbleServer(LanguageServer):
                 self._progress.end("stopped")
 
 
-def create_server(launcher: Launcher, *, user_directory: Path | None = None) -> FimbleServer:
+def create_server(
+    launcher: Launcher, *, user_directory: Path | None = None, history: History | None = None
+) -> FimbleServer:
     """Make a server with all its handlers.
 
     ``user_directory`` holds the user's ``fimble.toml``; None means where the system keeps such
-    files.
+    files. Without a ``history`` nothing is kept of what becomes of suggestions.
     """
-    server = FimbleServer(launcher, user_directory=user_directory)
+    server = FimbleServer(launcher, user_directory=user_directory, history=history)
     for group in _GROUPS:
         group.register(server)
     return server
 
 
-def serve_stdio(launcher: Launcher, *, user_directory: Path | None = None) -> int:
+def serve_stdio(
+    launcher: Launcher, *, user_directory: Path | None = None, history: History | None = None
+) -> int:
     """Talk to one client on standard input and output; return the process's exit status."""
     logs.set_up()
-    return asyncio.run(_serve_stdio(launcher, user_directory))
+    return asyncio.run(_serve_stdio(launcher, user_directory, history))
 
 
-async def _serve_stdio(launcher: Launcher, user_directory: Path | None) -> int:
+async def _serve_stdio(
+    launcher: Launcher, user_directory: Path | None, history: History | None
+) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.on_loop_exception)
-    server = create_server(launcher, user_directory=user_directory)
+    server = create_server(launcher, user_directory=user_directory, history=history)
     writer = StdoutWriter()
     server.protocol.set_writer(writer)
     await converse(stdin_reader(loop), server.protocol)
