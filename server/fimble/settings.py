@@ -59,8 +59,19 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
 
     enabled: Annotated[bool, Meta(description="Suggest code while typing.")] = True
     max_tokens: Annotated[
-        int, Meta(ge=1, le=1024, description="The longest suggestion, in tokens of the model.")
+        int,
+        Meta(
+            ge=1,
+            le=1024,
+            description="The longest suggestion, in tokens of the model; twice that on request.",
+        ),
     ] = 96
+    eagerness: Annotated[
+        Literal["quiet", "balanced", "eager"],
+        Meta(description="How sure the model must be of a suggestion for it to be shown."),
+    ] = "balanced"
+    in_comments: Annotated[bool, Meta(description="Suggest inside comments.")] = True
+    in_strings: Annotated[bool, Meta(description="Suggest inside strings.")] = True
     multiline: Annotated[
         Literal["auto", "always", "never"],
         Meta(description="Suggest more than one line: where a block begins, always or never."),
@@ -126,7 +137,8 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         bool,
         Meta(
             description="Keep figures, and no code, of what becomes of suggestions, on this machine"
-            " only; `fimble stats` shows them."
+            " only: `fimble stats` shows them, and from the next start on Fimble is a little"
+            " quieter or bolder by language."
         ),
     ] = True
     download: Annotated[Download, Meta(description="Getting the model.")] = Download()

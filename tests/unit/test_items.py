@@ -103,8 +103,8 @@ async def test_case_does_not_matter_and_the_typed_word_is_not_offered():
     assert found.items == ()
 
 
-async def test_nothing_in_numbers_comments_or_where_it_is_off():
-    for marked in ("x = 12█", "x = 1.█", "# val█\nvalue = 1\n"):
+async def test_nothing_in_numbers_comments_strings_or_where_it_is_off():
+    for marked in ("x = 12█", "x = 1.█", "# val█\nvalue = 1\n", "value = 'val█'\n"):
         assert await listed(marked) is None
     assert await listed("value = 1\nva█", settings=OFF) is None
 

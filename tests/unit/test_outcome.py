@@ -94,7 +94,7 @@ def test_a_file_that_is_no_history_is_one_clear_error(tmp_path):
 
 def test_adjustment_is_bounded_and_starts_at_nothing():
     assert adjustment(Tally()) == 0.0
-    assert adjustment(Tally(shown=3, rejected=3)) < 0.05
+    assert 0 < adjustment(Tally(shown=3, rejected=3)) < 0.02
     assert adjustment(Tally(shown=10_000)) == BOUND
     assert adjustment(Tally(shown=10_000, accepted=10_000)) == -BOUND
     rates = [adjustment(Tally(shown=200, accepted=count)) for count in range(0, 200, 20)]

@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import expm1, log
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -76,7 +77,7 @@ class Script:
     others: Mapping[str, Sequence[str]] = field(default_factory=dict)
     delay_ms: float = 0.0
     state: State = State.READY
-    logprob: float = -0.1
+    logprob: float = -0.01
     ranks: Mapping[str, float] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
 
@@ -244,7 +245,9 @@ class ScriptedGeneration:
             await asyncio.sleep(script.delay_ms / 1000)
             self._engine._check_ready()  # noqa: SLF001  (one class in two parts)
             self._trace = replace(self._trace, generated=self._trace.generated + 1)
-            yield Piece(id=0, text=text, logprob=script.logprob, margin=1.0, model_ms=0.0)
+            # The runner-up gets all the rest.
+            margin = script.logprob - log(-expm1(script.logprob))
+            yield Piece(id=0, text=text, logprob=script.logprob, margin=margin, model_ms=0.0)
         self.reason = "stop" if len(self._pieces) <= self._limit else "length"
 
 

@@ -28,13 +28,14 @@ TARGET: Final = 0.3
 """The acceptance at which nothing moves: published figures of products lie between 0.2 and 0.4."""
 PRIOR: Final = 40
 """Suggestions at the target that are imagined besides the real ones: a bad morning moves little."""
-SLOPE: Final = 1.5
-BOUND: Final = 0.4
-"""The most, in units of mean log-probability, that thresholds move either way."""
+SLOPE: Final = 0.35
+BOUND: Final = 0.1
+"""The most that thresholds, which are probabilities, move either way: less than from one
+`completion.eagerness` to the next."""
 
 
 def adjustment(history: Counts) -> float:
-    """Return what to add to a threshold on mean log-probability, from -`BOUND` to `BOUND`.
+    """Return what to add to the gate's threshold, from -`BOUND` to `BOUND`.
 
     Positive where suggestions are mostly left alone, so that only surer ones are shown; negative
     where most are taken. Half a suggestion taken, or one typed by hand, counts half. Without

@@ -20,6 +20,7 @@ from fimble.engine.messages import Priority
 from fimble.errors import FimbleError
 from fimble.features.complete import excluded, type_along, warm
 from fimble.prompt.fim import prompt_for
+from fimble.source.lexical import Inside, inside
 from fimble.source.names import Names, nearest, scan
 from fimble.source.symbols import Symbol, symbols
 from fimble.source.tree import ByteOffsets, captures
@@ -266,10 +267,9 @@ def _between(body: str, opener: str, closer: str) -> str:
 def _is_unwanted(snapshot: Snapshot, spot: Spot, settings: Settings) -> bool:
     if not settings.enabled or settings.completion.items == "off":
         return True
-    before = snapshot.text[snapshot.line_range(snapshot.line_of(spot.offset))[0] : spot.start]
-    comment = snapshot.language.line_comment
-    in_comment = bool(comment) and before.lstrip().startswith(comment or "")
-    return in_comment or excluded(snapshot, settings.completion)
+    return inside(snapshot, spot.offset) is not Inside.CODE or excluded(
+        snapshot, settings.completion
+    )
 
 
 def _is_fresh(seen: Seen, snapshot: Snapshot) -> bool:

@@ -56,7 +56,7 @@ class Outcomes:
         self._accepted: dict[str, list[_Accepted]] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._writing: set[asyncio.Task[Any]] = set()
-        self.adjustments: Mapping[str, float] = {}
+        self._adjustments: Mapping[str, float] = {}
 
     async def load(self) -> None:
         """Read what earlier sessions taught; without a readable file nothing is adjusted."""
@@ -67,7 +67,13 @@ class Outcomes:
         except HistoryError as error:
             logger.warning("%s", error)
             return
-        self.adjustments = adjustments(tallies)
+        self._adjustments = adjustments(tallies)
+
+    def stricter(self, ls: FimbleServer, snapshot: Snapshot) -> float:
+        """Return what earlier sessions add to the gate's threshold for this language."""
+        if not ls.session.settings.history:
+            return 0.0
+        return self._adjustments.get(snapshot.language.id, 0.0)
 
     def show(self, ls: FimbleServer, snapshot: Snapshot, shown: Shown, total_ms: float) -> None:
         """Begin to watch a suggestion; one that is typed along is watched already."""
