@@ -2,7 +2,7 @@
 # FIMBLE_MODEL_DIR and FIMBLE_CACHE_DIR are respected. PYTHON names the interpreter for .venv.
 
 .POSIX:
-.PHONY: setup run test check fix peer clean
+.PHONY: setup run test check fix media peer clean
 
 BIN = .venv/bin
 READY = .venv/.ready
@@ -32,11 +32,18 @@ fix: setup
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/readme.py
 
+# Record the editors with the real model, for the README.
+media: setup
+	@$(BIN)/fimble models pull
+	@$(BIN)/python -m pytest -q -k recording tests/editors
+	@mkdir -p editors/media
+	@cp build/media/*.gif editors/media/
+
 # Build llama-server for `fimble bench peer`; prints where it is.
 peer: setup
 	@scripts/peer
 
 # Forget everything that was made here; models stay where they are.
 clean:
-	rm -rf .venv .peer .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .peer .editors .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -91,12 +91,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_serve(args: argparse.Namespace) -> int:
     """`fimble serve`."""
-    from fimble.history import FILE_NAME, History  # noqa: PLC0415
     from fimble.launch import ModelLauncher, ScriptLauncher  # noqa: PLC0415
     from fimble.models.profile import cache_directory  # noqa: PLC0415
     from fimble.protocol.host import Launcher  # noqa: PLC0415
 
-    history = History(cache_directory() / FILE_NAME)
     launcher: Launcher = ModelLauncher()
     if args.scripted:
         from fimble.engine.scripted import Script  # noqa: PLC0415
@@ -105,10 +103,11 @@ def run_serve(args: argparse.Namespace) -> int:
     if args.tcp is not None:
         from fimble.protocol.tcp import serve_tcp  # noqa: PLC0415
 
-        return serve_tcp(launcher, args.tcp, os.environ.get(TOKEN_VARIABLE), history=history)
+        token = os.environ.get(TOKEN_VARIABLE)
+        return serve_tcp(launcher, args.tcp, token, cache_directory=cache_directory())
     from fimble.protocol.server import serve_stdio  # noqa: PLC0415
 
-    return serve_stdio(launcher, history=history)
+    return serve_stdio(launcher, cache_directory=cache_directory())
 
 
 def run_complete(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
     FimbleError
     ├── SettingsError            a setting is unknown or has a bad value
     ├── HistoryError             the file with the history of suggestions cannot be used
+    ├── SandboxRefused           code cannot be run apart from everything else
     ├── ModelError
     │   ├── UnknownModel         the name is in no catalogue and no file has it
     │   ├── ModelMissing         known, but not downloaded yet
@@ -39,6 +40,10 @@ class SettingsError(FimbleError):
 
 class HistoryError(FimbleError):
     """The file with the history of suggestions cannot be read or written."""
+
+
+class SandboxRefused(FimbleError):
+    """Code cannot be run apart from everything else here, so it is not run."""
 
 
 class ModelError(FimbleError):

@@ -312,7 +312,7 @@ async def test_read_ahead_is_the_beginning_of_what_is_asked_later():
     made = engine("1")
     snapshot, offset = snapshot_of("a.py", "import os\n" * 40 + "x = █\n" + "y = 2\n" * 400)
 
-    ahead = read_ahead(snapshot, made)
+    ahead, _ = read_ahead(snapshot, made)
     await complete(snapshot, offset, None, made, DEFAULTS)
     asked = made.prompts[0]
 

@@ -18,8 +18,9 @@ from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, 
 from fimble.errors import EngineDown, EngineLoading, FimbleError
 from fimble.features.gate import Eagerness, sure_part
 from fimble.features.shape import allowed, choose_mode, splits_word
+from fimble.prompt.context import Context
 from fimble.prompt.fim import Sentinel, prompt_for
-from fimble.prompt.layout import Layout, budget_for, lay_out, quick_share
+from fimble.prompt.layout import Layout, anchor_anew, budget_for, lay_out, quick_share
 from fimble.source.lexical import Inside, inside
 
 if TYPE_CHECKING:
@@ -177,18 +178,23 @@ def warm(
     return prompt_for(layout, status.info), replace(memory, layout=layout)
 
 
-def read_ahead(snapshot: Snapshot, engine: Engine) -> Prompt | None:
+def read_ahead(
+    snapshot: Snapshot, engine: Engine, context: Context | None = None
+) -> tuple[Prompt, Layout] | None:
     """Give the beginning of a file just opened, to be read while the cursor is not known yet.
 
-    Wherever in the first window the user then types, everything up to the anchor is known.
+    Wherever in the first window the user then types, everything up to the anchor is known. The
+    layout is what to remember once the prompt was read.
     """
     status = engine.status
     if status.info is None or status.info.order is not FimOrder.PREFIX_FIRST:
         return None
     budget = budget_for(status.profile)
-    layout = lay_out(snapshot, min(budget.prefix, len(snapshot.text)), budget, None)
+    offset = min(budget.prefix, len(snapshot.text))
+    layout = anchor_anew(snapshot, offset, budget, None, context)
     parts = prompt_for(layout, status.info).parts
-    return Prompt(parts[: parts.index(status.info.sentinels[Sentinel.SUFFIX])], heal=False)
+    beginning = parts[: parts.index(status.info.sentinels[Sentinel.SUFFIX])]
+    return Prompt(beginning, heal=False), layout
 
 
 def refuse(

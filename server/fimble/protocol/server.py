@@ -13,10 +13,13 @@ from fimble import __version__
 from fimble.engine.messages import State
 from fimble.features.complete import Memory
 from fimble.features.items import Survey
+from fimble.history import FILE_NAME, History
 from fimble.protocol import (
+    actions,
     configuration,
     custom,
     documents,
+    indexing,
     inline,
     items,
     lifecycle,
@@ -37,10 +40,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fimble.engine.base import EngineStatus
-    from fimble.history import History
 
 CLOSE_SECONDS: Final = 5.0
-_GROUPS: Final = (lifecycle, documents, inline, items, configuration, custom)
+_GROUPS: Final = (lifecycle, documents, inline, items, actions, configuration, indexing, custom)
 
 
 class FimbleServer(LanguageServer):
@@ -53,7 +55,7 @@ class FimbleServer(LanguageServer):
         launcher: Launcher,
         *,
         user_directory: Path | None = None,
-        history: History | None = None,
+        cache_directory: Path | None = None,
     ) -> None:
         super().__init__(
             "fimble",
@@ -63,13 +65,17 @@ class FimbleServer(LanguageServer):
         )
         self.session: Session[Memory] = Session(Languages.load())
         self.survey = Survey(self.session.languages)
+        self.listings = actions.Listings()
         self.work = Work()
         self.ahead = Ahead()
-        self.outcomes = Outcomes(history)
+        self.outcomes = Outcomes(History(cache_directory / FILE_NAME) if cache_directory else None)
         self.engine = EngineHost(launcher, self.work)
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)
         self.parsing = asyncio.Lock()
+        self.indexing = indexing.Indexing(
+            cache_directory / "index" if cache_directory else None, self.warm_all
+        )
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
 
@@ -94,9 +100,15 @@ class FimbleServer(LanguageServer):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.outcomes.written()
                 await self.work.close()
+                await self.indexing.close()
                 await self.engine.close()
         except TimeoutError:
             logs.logger.warning("the engine did not end in time")
+
+    def warm_all(self) -> None:
+        """Let the model read the open documents, with what is known of the workspace by now."""
+        for document in self.session:
+            documents.warm_later(self, document.snapshot)
 
     def _on_engine_status(self, status: EngineStatus) -> None:
         match status.state:
@@ -106,8 +118,7 @@ class FimbleServer(LanguageServer):
                     self._progress.show(status.progress, status.stage, cancellable=cancellable)
             case State.READY:
                 self._progress.end("ready")
-                for document in self.session:
-                    documents.warm_later(self, document.snapshot)
+                self.warm_all()
             case State.FAILED | State.DOWN:
                 self._progress.end("failed")
                 if status.error is not None:
@@ -117,33 +128,40 @@ class FimbleServer(LanguageServer):
 
 
 def create_server(
-    launcher: Launcher, *, user_directory: Path | None = None, history: History | None = None
+    launcher: Launcher,
+    *,
+    user_directory: Path | None = None,
+    cache_directory: Path | None = None,
 ) -> FimbleServer:
     """Make a server with all its handlers.
 
     ``user_directory`` holds the user's ``fimble.toml``; None means where the system keeps such
-    files. Without a ``history`` nothing is kept of what becomes of suggestions.
+    files. ``cache_directory`` keeps indexes of workspaces and the history of suggestions; None
+    means that there are none.
     """
-    server = FimbleServer(launcher, user_directory=user_directory, history=history)
+    server = FimbleServer(launcher, user_directory=user_directory, cache_directory=cache_directory)
     for group in _GROUPS:
         group.register(server)
     return server
 
 
 def serve_stdio(
-    launcher: Launcher, *, user_directory: Path | None = None, history: History | None = None
+    launcher: Launcher,
+    *,
+    user_directory: Path | None = None,
+    cache_directory: Path | None = None,
 ) -> int:
     """Talk to one client on standard input and output; return the process's exit status."""
     logs.set_up()
-    return asyncio.run(_serve_stdio(launcher, user_directory, history))
+    return asyncio.run(_serve_stdio(launcher, user_directory, cache_directory))
 
 
 async def _serve_stdio(
-    launcher: Launcher, user_directory: Path | None, history: History | None
+    launcher: Launcher, user_directory: Path | None, cache_directory: Path | None
 ) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.on_loop_exception)
-    server = create_server(launcher, user_directory=user_directory, history=history)
+    server = create_server(launcher, user_directory=user_directory, cache_directory=cache_directory)
     writer = StdoutWriter()
     server.protocol.set_writer(writer)
     await converse(stdin_reader(loop), server.protocol)

@@ -16,7 +16,6 @@ from fimble.protocol.transport import converse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fimble.history import History
     from fimble.protocol.host import Launcher
 
 LOCALHOST: Final = "127.0.0.1"
@@ -28,7 +27,7 @@ def serve_tcp(
     token: str | None = None,
     *,
     user_directory: Path | None = None,
-    history: History | None = None,
+    cache_directory: Path | None = None,
 ) -> int:
     """Talk to one client on a socket of this machine; return the process's exit status.
 
@@ -39,7 +38,7 @@ def serve_tcp(
     """
     logs.set_up()
     gate = Gate(token or secrets.token_urlsafe(24))
-    return asyncio.run(_Listener(launcher, gate, user_directory, history).serve(port))
+    return asyncio.run(_Listener(launcher, gate, user_directory, cache_directory).serve(port))
 
 
 @dataclass(slots=True)
@@ -47,7 +46,7 @@ class _Listener:
     launcher: Launcher
     gate: Gate
     user_directory: Path | None
-    history: History | None
+    cache_directory: Path | None
 
     async def serve(self, port: int) -> int:
         loop = asyncio.get_running_loop()
@@ -77,7 +76,9 @@ class _Listener:
     ) -> int | None:
         """Serve one connection; None if it was none of our client's."""
         server = create_server(
-            self.launcher, user_directory=self.user_directory, history=self.history
+            self.launcher,
+            user_directory=self.user_directory,
+            cache_directory=self.cache_directory,
         )
         server.protocol.gate = self.gate
         server.protocol.set_writer(writer)

@@ -166,7 +166,7 @@ def is_worse(row: Row, edit: Edit, languages: Languages, *, close: bool = False)
     before = Snapshot.open(row.path, 1, language, row.text).parse(grammar)
     text = edit.text
     if close:
-        text = closed(text, before)
+        text = closed(text, before, edit.start)
     result = Edit(text, edit.start, edit.end).apply(row.text)
     after = Snapshot.open(row.path, 2, language, result).parse(grammar)
     if before.tree is None or after.tree is None:
