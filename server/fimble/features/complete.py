@@ -116,13 +116,15 @@ async def complete(
     priority: Priority = Priority.KEY_PRESS,
     manual: bool = False,
     branch: int = 0,
+    stricter: float = 0.0,
     on_text: Callable[[str], None] = lambda _text: None,
 ) -> tuple[Completion, Memory]:
     """Answer one request; engine trouble is a reason and never an exception.
 
     Asked for by hand (``manual``) it may stand inside a word and be longer, and is made anew;
-    ``branch`` is then the number of another candidate, less likely from 1 on. ``on_text`` is told
-    what the model has written so far.
+    ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter`` is what
+    the user's habits add to the gate's threshold. ``on_text`` is told what the model has written
+    so far.
     """
     memory = memory or Memory()
     place, where = look(snapshot, offset), inside(snapshot, offset)
@@ -150,7 +152,13 @@ async def complete(
     except FimbleError as error:
         return _failed(offset, error), memory
     completion = await _judge(
-        snapshot, offset, place, mode, draft, eagerness=settings.completion.eagerness
+        snapshot,
+        offset,
+        place,
+        mode,
+        draft,
+        eagerness=settings.completion.eagerness,
+        stricter=stricter,
     )
     if completion.reason is Reason.SHOWN:
         memory = replace(memory, shown=remember(snapshot, completion))
@@ -276,13 +284,16 @@ async def _judge(
     draft: Draft,
     *,
     eagerness: Eagerness,
+    stricter: float,
 ) -> Completion:
     """Turn a draft into what may be shown, or into the reason why nothing is."""
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
     mid_line = not closes(place.after)
-    sure, score = sure_part(trimmed.text, draft.pieces, eagerness, mid_line=mid_line)
+    sure, score = sure_part(
+        trimmed.text, draft.pieces, eagerness, mid_line=mid_line, stricter=stricter
+    )
     if not sure:
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
     end = offset + trimmed.replaced if sure == trimmed.text else _end(offset, place, sure)

@@ -66,6 +66,7 @@ def did_change(ls: FimbleServer, params: types.DidChangeTextDocumentParams) -> N
     ls.flights.keep_if_led_to(snapshot)
     snapshot = snapshot.parse(budget_ms=SLICE_MS)
     ls.session.change(snapshot)
+    ls.outcomes.change(ls, snapshot)
     ls.indexing.changed(snapshot, _start_of(params.content_changes[-1:]))
     parse_later(ls, snapshot)
 
@@ -80,6 +81,9 @@ def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> Non
     """Forget the document."""
     ls.work.supersede(params.text_document.uri)
     ls.flights.stop()
+    ls.survey.forget(params.text_document.uri)
+    if document := ls.session.document(params.text_document.uri):
+        ls.outcomes.close(ls, document.snapshot)
     if not ls.session.close(params.text_document.uri):
         logger.warning("a document that is not open was closed")
     ls.indexing.closed(params.text_document.uri)

@@ -65,7 +65,13 @@ class Flights:
             flight.written = text
 
         work = complete(
-            snapshot, offset, document.memory, ls.engine, ls.session.settings, on_text=note
+            snapshot,
+            offset,
+            document.memory,
+            ls.engine,
+            ls.session.settings,
+            stricter=ls.outcomes.stricter(ls, snapshot),
+            on_text=note,
         )
         self._running = Running(flight, ls.work.start("a suggestion", work))
         return self._running

@@ -44,6 +44,7 @@ async def inline_completion(
         _explain(ls, params, _nothing(offset, Reason.CANCELLED), started)
         raise
     _explain(ls, params, completions[0], started)
+    _watch(ls, snapshot, completions[0], started)
     if completions[0].reason is not Reason.STALE:
         ls.ahead.follow(ls, snapshot, completions[0])
     return _answer(ls, snapshot, completions)
@@ -108,6 +109,15 @@ def _remember_anchor(ls: FimbleServer, document: Document[Memory], offset: int) 
     # lay it out alike.
     _, memory = warm(document.snapshot, offset, document.memory, ls.engine)
     ls.session.remember(document.snapshot, memory)
+
+
+def _watch(ls: FimbleServer, snapshot: Snapshot, completion: Completion, started: float) -> None:
+    """Follow what becomes of a suggestion that is shown."""
+    document = ls.session.document(snapshot.uri)
+    if completion.reason is Reason.SHOWN and document is not None and document.memory is not None:
+        shown = document.memory.shown
+        if shown is not None:
+            ls.outcomes.show(ls, snapshot, shown, (perf_counter() - started) * 1000)
 
 
 def _document(ls: FimbleServer, uri: str) -> Document[Memory]:
