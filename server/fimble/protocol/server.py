@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -58,6 +58,7 @@ class FimbleServer(LanguageServer):
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)
         self.parsing = asyncio.Lock()
+        self.told_status: dict[str, Any] | None = None
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
 
@@ -83,6 +84,7 @@ class FimbleServer(LanguageServer):
             logs.logger.warning("the engine did not end in time")
 
     def _on_engine_status(self, status: EngineStatus) -> None:
+        custom.tell_status(self, status)
         match status.state:
             case State.LOADING:
                 cancellable = self.engine.is_fetching

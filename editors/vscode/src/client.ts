@@ -1,0 +1,133 @@
+/** One connection to a server: what is asked of it, and what is held back on the way. */
+
+import * as vscode from "vscode";
+import {
+  type ClientCapabilities,
+  LanguageClient,
+  type LanguageClientOptions,
+  type StaticFeature,
+  TransportKind,
+} from "vscode-languageclient/node";
+
+import type { Explanation, ShortStatus, Status } from "./protocol";
+import { section } from "./settings";
+
+/** Everything with text; cells of notebooks are documents of their own. */
+const DOCUMENTS = ["file", "untitled", "vscode-notebook-cell"].map((scheme) => ({ scheme }));
+
+/** Waiting for shorter than this is not shown. */
+const A_MOMENT_MS = 150;
+
+export interface Listener {
+  readonly onStatus: (status: ShortStatus) => void;
+  readonly onThinking: (thinking: boolean) => void;
+  readonly isPaused: (document: vscode.TextDocument) => boolean;
+}
+
+export class Client {
+  private readonly inner: LanguageClient;
+  private waiting = 0;
+
+  constructor(
+    command: string,
+    settingKeys: readonly string[],
+    log: vscode.LogOutputChannel,
+    private readonly listener: Listener,
+  ) {
+    const executable = { command, args: ["serve"], transport: TransportKind.stdio };
+    this.inner = new LanguageClient("fimble", "Fimble", executable, {
+      documentSelector: DOCUMENTS,
+      outputChannel: log,
+      // Why the server could not start is told once, by us.
+      initializationFailedHandler: () => false,
+      middleware: this.middleware(settingKeys),
+    });
+    this.inner.registerFeature(new StatusCapability());
+    this.inner.onNotification("fimble/didChangeStatus", listener.onStatus);
+  }
+
+  /** Start the server; fails if it cannot be started or ends at once. */
+  async start(): Promise<void> {
+    await this.inner.start();
+    this.listener.onStatus(await this.status());
+  }
+
+  /** Say goodbye and end the server. */
+  async stop(): Promise<void> {
+    await this.inner.dispose();
+  }
+
+  status(): Promise<Status> {
+    return this.inner.sendRequest<Status>("fimble/status", {});
+  }
+
+  explainLast(count: number): Promise<Explanation[]> {
+    return this.inner.sendRequest<Explanation[]>("fimble/explainLast", { count });
+  }
+
+  onStateChange(listener: (isRunning: boolean) => void): vscode.Disposable {
+    return this.inner.onDidChangeState(({ newState }) => listener(newState === 2));
+  }
+
+  private middleware(settingKeys: readonly string[]): LanguageClientOptions["middleware"] & object {
+    return {
+      provideInlineCompletionItems: async (document, position, context, token, next) => {
+        if (this.listener.isPaused(document)) {
+          return [];
+        }
+        return this.whileThinking(async () => next(document, position, context, token));
+      },
+      provideCompletionItem: (document, position, context, token, next) =>
+        this.listener.isPaused(document) ? [] : next(document, position, context, token),
+      workspace: {
+        configuration: ({ items }) =>
+          items.map((item) => (item.section === "fimble" ? configured(settingKeys) : null)),
+      },
+    };
+  }
+
+  private async whileThinking<T>(work: () => Promise<T>): Promise<T> {
+    this.waiting += 1;
+    const timer = setTimeout(() => this.listener.onThinking(true), A_MOMENT_MS);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      this.waiting -= 1;
+      if (this.waiting === 0) {
+        this.listener.onThinking(false);
+      }
+    }
+  }
+}
+
+/** Tells the server that we want to hear of each change of its status. */
+class StatusCapability implements StaticFeature {
+  fillClientCapabilities(capabilities: ClientCapabilities): void {
+    capabilities.experimental = {
+      ...(capabilities.experimental as object | undefined),
+      fimble: { status: true },
+    };
+  }
+
+  initialize(): void {
+    // Nothing to set up.
+  }
+
+  getState(): { kind: "static" } {
+    return { kind: "static" };
+  }
+
+  clear(): void {
+    // Nothing to give back.
+  }
+}
+
+function configured(keys: readonly string[]): Record<string, unknown> {
+  const settings = vscode.workspace.getConfiguration();
+  return section(
+    keys,
+    (key) => settings.inspect(key),
+    (key) => settings.get(key),
+  );
+}
