@@ -2,7 +2,7 @@
 # FIMBLE_MODEL_DIR and FIMBLE_CACHE_DIR are respected. PYTHON names the interpreter for .venv.
 
 .POSIX:
-.PHONY: setup run test check fix peer clean
+.PHONY: setup run test check fix vsix peer clean
 
 BIN = .venv/bin
 READY = .venv/.ready
@@ -31,6 +31,11 @@ fix: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/readme.py
+	@$(BIN)/python scripts/vscode.py
+
+# Pack the VS Code extension; prints where it is.
+vsix: setup
+	@scripts/vsix
 
 # Build llama-server for `fimble bench peer`; prints where it is.
 peer: setup
@@ -38,5 +43,6 @@ peer: setup
 
 # Forget everything that was made here; models stay where they are.
 clean:
-	rm -rf .venv .peer .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .peer .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .editors build dist
+	rm -rf editors/vscode/node_modules editors/vscode/dist editors/vscode/build editors/vscode/server
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
