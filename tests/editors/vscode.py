@@ -28,6 +28,7 @@ QUIET = {
     "extensions.autoCheckUpdates": False,
     "workbench.enableExperiments": False,
     "chat.disableAIFeatures": True,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
     "git.enabled": False,
     "editor.inlineSuggest.enabled": True,
     # Exact text: the editor adds nothing of its own, and its list comes only when it is called.

@@ -5,8 +5,8 @@ import {
   type ClientCapabilities,
   LanguageClient,
   type LanguageClientOptions,
+  State,
   type StaticFeature,
-  TransportKind,
 } from "vscode-languageclient/node";
 
 import type { Explanation, ShortStatus, Status } from "./protocol";
@@ -34,7 +34,8 @@ export class Client {
     log: vscode.LogOutputChannel,
     private readonly listener: Listener,
   ) {
-    const executable = { command, args: ["serve"], transport: TransportKind.stdio };
+    // Naming the transport would add an argument that says so; standard streams are the default.
+    const executable = { command, args: ["serve"] };
     this.inner = new LanguageClient("fimble", "Fimble", executable, {
       documentSelector: DOCUMENTS,
       outputChannel: log,
@@ -65,8 +66,13 @@ export class Client {
     return this.inner.sendRequest<Explanation[]>("fimble/explainLast", { count });
   }
 
-  onStateChange(listener: (isRunning: boolean) => void): vscode.Disposable {
-    return this.inner.onDidChangeState(({ newState }) => listener(newState === 2));
+  /** Call `listener` when the server's process is started again, or has ended for good. */
+  onProcess(listener: (state: "starting" | "ended") => void): void {
+    this.inner.onDidChangeState(({ newState }) => {
+      if (newState !== State.Running) {
+        listener(newState === State.Starting ? "starting" : "ended");
+      }
+    });
   }
 
   private middleware(settingKeys: readonly string[]): LanguageClientOptions["middleware"] & object {

@@ -133,9 +133,11 @@ export class Controller implements vscode.Disposable {
       isPaused: (document) => this.pausedAt(placeOf(document)) !== undefined,
     });
     this.client = client;
-    client.onStateChange((isRunning) => {
-      if (this.client === client && !isRunning) {
-        this.setServer({ kind: "starting" });
+    client.onProcess((state) => {
+      if (this.client === client) {
+        this.setServer(
+          state === "starting" ? { kind: state } : { kind: state, message: "The server has ended." },
+        );
       }
     });
     try {
