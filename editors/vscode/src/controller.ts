@@ -87,6 +87,7 @@ export class Controller implements vscode.Disposable {
   }
 
   async restart(): Promise<void> {
+    this.setServer({ kind: "starting" });
     await this.stop();
     await this.start();
   }
