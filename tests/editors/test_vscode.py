@@ -50,10 +50,10 @@ def npm():
 @pytest.fixture(scope="module")
 def chromium():
     found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None and os.getuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(("apt-get", "update", "-qq"), check=False, capture_output=True)
-        command = ("apt-get", "install", "-qq", "--no-install-recommends", "chromium")
-        subprocess.run(command, check=False, capture_output=True)
+    apt = shutil.which("apt-get")
+    if found is None and apt and os.getuid() == 0:
+        for command in (("update",), ("install", "--no-install-recommends", "chromium")):
+            subprocess.run((apt, "-qq", "-y", *command), check=False, capture_output=True)
         found = shutil.which("chromium")
     if found is None:
         pytest.skip("VS Code's window needs chromium, which only root can install")
@@ -169,7 +169,7 @@ def test_ghost_text_appears_is_typed_along_left_and_accepted(window, screenshot)
     window.wait_for_ghost("rice * count + tax")
     window.type("x")
     window.wait_for_ghost("")
-    window.press("Backspace")
+    window.press("Backspace", "Alt+\\")
     window.wait_for_ghost("rice * count + tax")
     window.press("Tab")
     window.wait_for_ghost("")
@@ -190,8 +190,7 @@ def test_words_and_lines_are_accepted_by_vs_codes_own_commands(window):
     window.type("rows = ")
     window.until(lambda: "[" in window.ghost(), window.ghost)
     window.press("Control+ArrowDown")
-    window.until(lambda: window.ghost().startswith("    1,"), window.ghost)
-    assert window.saved().startswith("total = price\nrows = [")
+    assert window.saved() == "total = price\nrows = ["
 
 
 def test_text_beyond_ascii_arrives_where_it_belongs(window):
@@ -207,6 +206,7 @@ def test_tab_belongs_to_the_list_of_completions(window, screenshot):
     window.type("other = ")
     window.wait_for_ghost("first")
     window.press("Control+Space")
+    window.type("firstl")
     window.page.locator(".suggest-widget.visible .monaco-list-row").first.wait_for()
     window.picture(screenshot.with_stem("popup"))
     window.press("Tab")
@@ -284,7 +284,7 @@ def test_the_real_model_completes_dies_and_is_back(
     server_program("-m", "fimble")
     code_server.configure_server(real_model)
     window.run("Fimble: Restart the Server")
-    window.wait_until_ready(real_model, timeout=90_000)
+    window.wait_until_ready(real_model, timeout=40_000)
     window.open("real.py", "def add(first, second):\n")
     window.type("return first ")
     window.until(lambda: "+ second" in window.ghost(), window.ghost)

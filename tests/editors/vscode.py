@@ -176,19 +176,23 @@ class Window:
     def run(self, command):
         """Run a command of the palette by its title."""
         self.press("F1")
+        self.page.locator(".quick-input-list .monaco-list-row").first.wait_for()
         self.page.keyboard.type(command)
         self._pick(command)
 
     def choose(self, label):
         """Choose an entry of the menu that is open."""
+        self.page.keyboard.type(label)
         self._pick(label)
 
     def click_status(self):
         self.page.locator(STATUS).first.click()
 
     def _pick(self, label):
-        rows = self.page.locator(".quick-input-list .monaco-list-row")
-        rows.filter(has_text=label).first.click()
+        # By keyboard: a row moves away under the mouse while the list is being filtered.
+        row = self.page.locator(".quick-input-list .monaco-list-row.focused")
+        row.filter(has_text=label).first.wait_for()
+        self.press("Enter")
 
     # --- eyes -------------------------------------------------------------------------------
 
