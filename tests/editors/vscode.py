@@ -89,10 +89,15 @@ class CodeServer:
         self._folders = (f"--user-data-dir={self.user_data}", f"--extensions-dir={home / 'x'}")
 
     def configure(self, settings):
-        """Write these settings for the user, before the start."""
-        file = self.user_data / "User" / "settings.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(QUIET | settings))
+        """Write these settings for this machine, before the start.
+
+        The window is a remote one, and there a program's path in the user's settings does not
+        count: it would be a path of the machine with the browser.
+        """
+        for folder, values in (("User", QUIET), ("Machine", settings)):
+            file = self.user_data / folder / "settings.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
 
     def configure_server(self, model):
         """Write the user's fimble.toml, which the server reads when it starts."""

@@ -27,6 +27,7 @@ export interface Listener {
 export class Client {
   private readonly inner: LanguageClient;
   private waiting = 0;
+  private isRegistered = false;
 
   constructor(
     command: string,
@@ -44,12 +45,18 @@ export class Client {
       middleware: this.middleware(settingKeys),
     });
     this.inner.registerFeature(new StatusCapability());
-    this.inner.onNotification("fimble/didChangeStatus", listener.onStatus);
+    this.inner.onNotification("fimble/didChangeStatus", (status: ShortStatus) => {
+      // Before that, VS Code does not ask us for suggestions yet.
+      if (this.isRegistered) {
+        listener.onStatus(status);
+      }
+    });
   }
 
   /** Start the server; fails if it cannot be started or ends at once. */
   async start(): Promise<void> {
     await this.inner.start();
+    this.isRegistered = true;
     this.listener.onStatus(await this.status());
   }
 
@@ -86,6 +93,9 @@ export class Client {
       provideCompletionItem: (document, position, context, token, next) =>
         this.listener.isPaused(document) ? [] : next(document, position, context, token),
       workspace: {
+        // The library would send the whole section along, defaults and our own settings included.
+        didChangeConfiguration: () =>
+          this.inner.sendNotification("workspace/didChangeConfiguration", { settings: null }),
         configuration: ({ items }) =>
           items.map((item) => (item.section === "fimble" ? configured(settingKeys) : null)),
       },
