@@ -296,6 +296,9 @@ def test_the_real_model_completes_dies_and_is_back(
     workers = [one for one in code_server.descendants() if "fimble.engine.worker" in one.cmdline()]
     assert len(workers) == 1
     workers[0].kill()
+    window.wait_for_message("The model worker stopped unexpectedly")
+    window.picture(screenshot.with_stem("killed"))
+    window.wait_until_ready(real_model)
     window.press("Control+End", "Enter", "Enter")
     window.type("def subtract(first, second):")
     window.press("Enter")

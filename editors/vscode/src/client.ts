@@ -5,10 +5,12 @@ import {
   type ClientCapabilities,
   LanguageClient,
   type LanguageClientOptions,
+  type ProgressToken,
   State,
   type StaticFeature,
 } from "vscode-languageclient/node";
 
+import { StoppableProgress } from "./progress";
 import type { Explanation, ShortStatus, Status } from "./protocol";
 import { section } from "./settings";
 
@@ -26,6 +28,7 @@ export interface Listener {
 
 export class Client {
   private readonly inner: LanguageClient;
+  private readonly progress = new Map<ProgressToken, StoppableProgress>();
   private waiting = 0;
   private isRegistered = false;
 
@@ -92,6 +95,14 @@ export class Client {
       },
       provideCompletionItem: (document, position, context, token, next) =>
         this.listener.isPaused(document) ? [] : next(document, position, context, token),
+      handleWorkDoneProgress: (token, step, next) => {
+        if (!this.progressOf(token).take(step)) {
+          next(token, step);
+        }
+        if (step.kind === "end") {
+          this.progress.delete(token);
+        }
+      },
       workspace: {
         // The library would send the whole section along, defaults and our own settings included.
         didChangeConfiguration: () =>
@@ -100,6 +111,18 @@ export class Client {
           items.map((item) => (item.section === "fimble" ? configured(settingKeys) : null)),
       },
     };
+  }
+
+  private progressOf(token: ProgressToken): StoppableProgress {
+    const known = this.progress.get(token);
+    if (known !== undefined) {
+      return known;
+    }
+    const made = new StoppableProgress(() => {
+      void this.inner.sendNotification("window/workDoneProgress/cancel", { token });
+    });
+    this.progress.set(token, made);
+    return made;
   }
 
   private async whileThinking<T>(work: () => Promise<T>): Promise<T> {
