@@ -2,7 +2,7 @@
 # FIMBLE_MODEL_DIR and FIMBLE_CACHE_DIR are respected. PYTHON names the interpreter for .venv.
 
 .POSIX:
-.PHONY: setup run test check fix vsix peer clean
+.PHONY: setup run test check fix vsix media peer clean
 
 BIN = .venv/bin
 READY = .venv/.ready
@@ -37,12 +37,19 @@ fix: setup
 vsix: setup
 	@scripts/vsix
 
+# Record the editors with the real model, for the README.
+media: setup
+	@$(BIN)/fimble models pull
+	@$(BIN)/python -m pytest -q -k recording tests/editors
+	@mkdir -p editors/media
+	@cp build/media/*.gif editors/media/
+
 # Build llama-server for `fimble bench peer`; prints where it is.
 peer: setup
 	@scripts/peer
 
 # Forget everything that was made here; models stay where they are.
 clean:
-	rm -rf .venv .peer .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .editors build dist
+	rm -rf .venv .peer .editors .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	rm -rf editors/vscode/node_modules editors/vscode/dist editors/vscode/build editors/vscode/server
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

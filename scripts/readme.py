@@ -38,6 +38,8 @@ def values(field: dict[str, Any]) -> str:
         return ", ".join(f"`{json.dumps(one)}`" for one in field["enum"])
     if field["type"] == "array":
         return f"list of {values(field['items'])}s"
+    if field["type"] == "object":
+        return f"table of {values(field['additionalProperties'])}"
     if "minimum" in field:
         return f"{field['minimum']} to {field['maximum']}"
     return str(field["type"])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fimble import __version__
 from fimble.errors import FimbleError
+from fimble.measure.eval.commands import add_evals
 from fimble.measure.suites import add_suites
 
 TOKEN_VARIABLE = "FIMBLE_TOKEN"  # noqa: S105  (a variable's name)
@@ -67,10 +68,16 @@ def build_parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=run_demo)
 
     doctor = commands.add_parser("doctor", help="what is installed, how fast it is, what to change")
+    doctor.add_argument(
+        "--calibrate", action="store_true", help="measure again how fast the model is here"
+    )
     doctor.set_defaults(run=run_doctor)
 
     bench = commands.add_parser("bench", help="measure; prints tables and a line of JSON")
     add_suites(bench)
+
+    evals = commands.add_parser("eval", help="how good suggestions are, measured on benchmarks")
+    add_evals(evals)
 
     commands.add_parser("models", help="list, fetch, check and add models")
     return parser
@@ -79,8 +86,10 @@ def build_parser() -> argparse.ArgumentParser:
 def run_serve(args: argparse.Namespace) -> int:
     """`fimble serve`."""
     from fimble.launch import ModelLauncher, ScriptLauncher  # noqa: PLC0415
+    from fimble.models.profile import cache_directory  # noqa: PLC0415
     from fimble.protocol.host import Launcher  # noqa: PLC0415
 
+    index_directory = cache_directory() / "index"
     launcher: Launcher = ModelLauncher()
     if args.scripted:
         from fimble.engine.scripted import Script  # noqa: PLC0415
@@ -89,10 +98,11 @@ def run_serve(args: argparse.Namespace) -> int:
     if args.tcp is not None:
         from fimble.protocol.tcp import serve_tcp  # noqa: PLC0415
 
-        return serve_tcp(launcher, args.tcp, os.environ.get(TOKEN_VARIABLE))
+        token = os.environ.get(TOKEN_VARIABLE)
+        return serve_tcp(launcher, args.tcp, token, index_directory=index_directory)
     from fimble.protocol.server import serve_stdio  # noqa: PLC0415
 
-    return serve_stdio(launcher)
+    return serve_stdio(launcher, index_directory=index_directory)
 
 
 def run_complete(args: argparse.Namespace) -> int:
@@ -111,10 +121,9 @@ def run_demo(args: argparse.Namespace) -> int:
 
 def run_doctor(args: argparse.Namespace) -> int:
     """`fimble doctor`."""
-    del args
     from fimble.measure.doctor import doctor  # noqa: PLC0415
 
-    return doctor()
+    return doctor(calibrate=args.calibrate)
 
 
 def run_models(arguments: list[str]) -> int:

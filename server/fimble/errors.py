@@ -2,6 +2,7 @@
 
     FimbleError
     ├── SettingsError            a setting is unknown or has a bad value
+    ├── SandboxRefused           code cannot be run apart from everything else
     ├── ModelError
     │   ├── UnknownModel         the name is in no catalogue and no file has it
     │   ├── ModelMissing         known, but not downloaded yet
@@ -34,6 +35,10 @@ class FimbleError(Exception):
 
 class SettingsError(FimbleError):
     """A setting is unknown or has a bad value; the default is used instead."""
+
+
+class SandboxRefused(FimbleError):
+    """Code cannot be run apart from everything else here, so it is not run."""
 
 
 class ModelError(FimbleError):

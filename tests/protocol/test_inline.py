@@ -185,3 +185,42 @@ async def test_the_next_line_is_prepared_while_the_suggestion_is_read(scripted):
         [last] = await editor.explain_last()
         assert last["detail"] == "typed along"
         assert last["trace"]["promptTokens"] == 0
+
+
+async def ask_with(editor, text, context):
+    await editor.initialize()
+    editor.open(URI, text)
+    await editor.flush()
+    params = {
+        "textDocument": {"uri": URI},
+        "position": editor.position(editor.documents[URI], len(text)),
+        "context": context,
+    }
+    return await editor.request("textDocument/inlineCompletion", params)
+
+
+async def test_asked_by_hand_there_are_three_to_choose_from(scripted):
+    others = {"a + b": ["a - b", "a + b", "b"]}
+    async with scripted(ANSWERS, others=others) as editor:
+        result = await ask_with(editor, BODY, {"triggerKind": 1})
+        assert [one["insertText"] for one in result["items"]] == ["a + b", "a - b", "b"]
+
+
+async def test_a_selected_item_is_what_the_suggestion_begins_with(scripted):
+    start, end = {"line": 1, "character": 4}, {"line": 1, "character": 7}
+    info = {"range": {"start": start, "end": end}, "text": "return "}
+    context = {"triggerKind": 2, "selectedCompletionInfo": info}
+    async with scripted(ANSWERS) as editor:
+        result = await ask_with(editor, BODY.removesuffix("urn "), context)
+        [item] = result["items"]
+        assert item["insertText"] == "return a + b"
+        assert item["range"] == {"start": start, "end": end}
+
+
+async def test_nothing_to_say_after_the_selected_item(scripted):
+    place = {"line": 0, "character": 0}
+    info = {"range": {"start": place, "end": place}, "text": "retire"}
+    async with scripted(ANSWERS) as editor:
+        context = {"triggerKind": 2, "selectedCompletionInfo": info}
+        assert await ask_with(editor, "", context) is None
+        assert await reason(editor) == "empty"

@@ -13,7 +13,14 @@ from fimble.models.store import open_store
 
 MODEL = "qwen2.5-coder-0.5b"
 TIMEOUT_S = 60
-PROFILE = Profile(n_gpu_layers=0, n_threads=2, n_threads_batch=2, n_ctx=8192, flash_attention=True)
+PROFILE = Profile(
+    n_gpu_layers=0,
+    n_threads=2,
+    n_threads_batch=2,
+    n_ctx=8192,
+    flash_attention=True,
+    batch_costs=(1.0, 1.6, 1.9, 2.1, 2.3, 2.5, 2.7, 2.9),
+)
 """Fixed, so that no test waits for the calibration."""
 
 

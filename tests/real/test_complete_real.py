@@ -2,8 +2,9 @@
 
 import pytest
 
+from fimble.features.choices import MAX_CHOICES, Selected, beyond, choices
 from fimble.features.complete import Memory, Reason, complete
-from fimble.settings import DEFAULTS
+from fimble.settings import DEFAULTS, read
 from fimble.source.tree import error_count
 from goldens import show, snapshot_of
 
@@ -64,8 +65,10 @@ class Stack {
 async def test_a_sensible_suggestion(engine, name, marked, expected):
     snapshot, offset = snapshot_of(name, marked)
 
-    first, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
-    again, _ = await complete(snapshot, offset, Memory(memory.layout), engine, DEFAULTS)
+    eager, _ = read({"completion": {"eagerness": "eager"}})
+
+    first, memory = await complete(snapshot, offset, None, engine, eager)
+    again, _ = await complete(snapshot, offset, Memory(memory.layout), engine, eager)
 
     assert first.reason is Reason.SHOWN, first
     shown = show(snapshot, first.start, first.end, first.text).replace("«", "").replace("»", "")
@@ -85,3 +88,25 @@ async def test_the_next_key_reads_almost_nothing(engine):
     assert first.trace.evaluated > 50
     assert 0 < second.trace.evaluated <= 5
     assert second.trace.prompt_tokens - second.trace.reused <= 5
+
+
+async def test_by_hand_there_is_a_choice(engine):
+    snapshot, offset = snapshot_of("geometry.py", PYTHON)
+
+    found, _ = await choices(snapshot, offset, None, engine, DEFAULTS)
+
+    assert found[0].reason is Reason.SHOWN
+    assert len({one.text for one in found}) == len(found) <= MAX_CHOICES
+    for one in found:
+        edited = snapshot.edit(one.start, one.end, one.text, 2)
+        assert error_count(edited.tree) <= error_count(snapshot.tree)
+
+
+async def test_it_goes_on_from_the_selected_item(engine):
+    snapshot, offset = snapshot_of("geometry.py", PYTHON)
+
+    item = Selected(offset - 3, offset, "return ")
+    got, _ = await beyond(item, snapshot, None, engine, DEFAULTS)
+
+    assert got.text == "return a + b"
+    assert (got.start, got.end) == (offset - 3, offset)

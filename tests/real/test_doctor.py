@@ -41,3 +41,9 @@ def test_startup_is_compared_with_a_bare_server():
     told = json.loads(run("bench", "startup", "--runs", "1").splitlines()[-1])
     assert told["fimble_ms_p50"] > 0
     assert told["bare_ms_p50"] > 0
+
+
+def test_the_doctor_measures_again_when_asked(model_path, monkeypatch, tmp_path):
+    monkeypatch.setenv("FIMBLE_CACHE_DIR", str(tmp_path))
+    told = run("doctor", "--calibrate")
+    assert "tokens a second" in told or "The machine is busy" in told

@@ -77,3 +77,29 @@ async def test_sentinels_in_a_file_do_not_steer_the_model(engine):
     text, _ = await first_line(engine, prompt(engine, "    ret", prefix=evil))
     assert text.startswith("urn ")
     assert "<|" not in text
+
+
+BLOCK = "    total = 0\n    for value in values:\n        total += value\n    return total\n"
+
+
+async def write(engine, question, **how):
+    async with engine.generate(question, max_tokens=40, **how) as generation:
+        text = "".join([piece.text async for piece in generation])
+    return text, generation.trace
+
+
+async def test_a_right_guess_is_read_in_a_few_steps_and_changes_nothing(engine):
+    question = prompt(engine, "def total(values):\n    to", suffix="\n\nprint(total([1]))\n")
+    text, plain = await write(engine, question)
+    again, trace = await write(engine, question, guess=text)
+    wrong, _ = await write(engine, question, guess=f"{text[:6]}nonsense{text[6:]}")
+    assert again == wrong == text
+    assert plain.generated == trace.generated
+    assert trace.accepted > trace.generated / 2
+
+
+async def test_what_the_file_says_already_is_drafted_from_it(engine):
+    prefix = f"def first(values):\n{BLOCK}\n\ndef second(values):\n"
+    text, trace = await write(engine, prompt(engine, "    total = 0\n    fo", prefix=prefix))
+    assert text.startswith("r value in values:\n        total += value\n")
+    assert trace.accepted > 0

@@ -6,7 +6,8 @@ import pytest
 from fimble.engine.messages import State
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.errors import EngineDown, ModelMissing, PromptTooLong
-from fimble.features.complete import MIN_LOGPROB, Memory, Reason, complete, read_ahead, warm
+from fimble.features.choices import Selected, beyond, choices
+from fimble.features.complete import Memory, Reason, complete, read_ahead, warm
 from fimble.settings import DEFAULTS, read
 from goldens import CURSOR, LANGUAGES, load, show, snapshot_of
 
@@ -59,6 +60,79 @@ async def test_settings_turn_it_off(chosen, reason):
     got, _ = await ask("x = █", "1", chosen=chosen)
 
     assert got.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("marked", "chosen", "reason"),
+    [
+        ("# one █", settings(inComments=False), Reason.IN_COMMENT),
+        ("# one █", settings(inStrings=False), Reason.SHOWN),
+        ("x = 'one █'", settings(inStrings=False), Reason.IN_STRING),
+        ("x = 'one █'", settings(inComments=False), Reason.SHOWN),
+    ],
+)
+async def test_settings_for_comments_and_strings(marked, chosen, reason):
+    got, _ = await ask(marked, "two", chosen=chosen)
+
+    assert got.reason is reason
+
+
+async def test_eagerness():
+    doubt = {"logprob": -0.45}
+
+    assert (await ask("x = █", "1 + 2", **doubt))[0].reason is Reason.LOW_CONFIDENCE
+    got, _ = await ask("x = █", "1 + 2", chosen=settings(eagerness="eager"), **doubt)
+    assert got.text == "1 + 2"
+
+
+async def test_only_by_hand_inside_a_word():
+    snapshot, offset = snapshot_of("a.py", "x = va█ue\n")
+
+    made, by_hand = engine("l"), {"manual": True}
+    assert (await complete(snapshot, offset, None, made, DEFAULTS))[0].reason is Reason.MID_WORD
+    assert (await complete(snapshot, offset, None, made, DEFAULTS, **by_hand))[0].detail != ""
+
+
+async def test_choices():
+    made = engine("a + 1", others={"a + 1": ("b", "a + 1", "c + )")})
+    snapshot, offset = snapshot_of("a.py", "y = [█]\n")
+
+    found, memory = await choices(snapshot, offset, None, made, DEFAULTS)
+
+    assert [one.text for one in found] == ["a + 1", "b"]
+    assert memory.shown.text == "a + 1"
+    assert len({prompt.parts for prompt in made.prompts}) == 1
+
+
+async def test_no_choices_is_one_reason():
+    snapshot, offset = snapshot_of("a.py", "x = █\n")
+
+    [only], _ = await choices(snapshot, offset, None, engine(""), DEFAULTS)
+
+    assert only.reason is Reason.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("marked", "selected", "answer", "shown"),
+    [
+        ("x = pri█\n", "print", "(a)", "x = «print(a)»\n"),
+        ("x = pri█)\n", "print", "(a))", "x = «print(a))»\n"),
+        ("x = rtn█\n", "return_it", "()", "x = «return_it()»\n"),
+        ("x = pri█\n", "print", "", None),
+    ],
+)
+async def test_beyond_the_selected_item(marked, selected, answer, shown):
+    snapshot, offset = snapshot_of("a.py", marked)
+    item = Selected(offset - 3, offset, selected)
+
+    got, memory = await beyond(item, snapshot, None, engine(answer), DEFAULTS)
+
+    if shown is None:
+        assert (got.reason, got.text) == (Reason.EMPTY, "")
+    else:
+        assert show(snapshot, got.start, got.end, got.text) == shown
+        assert got.text.startswith(selected)
+        assert memory.shown.text == answer
 
 
 async def test_multiline_settings():
@@ -128,14 +202,14 @@ async def test_engine_trouble_while_it_writes(error, reason):
 
 
 async def test_low_confidence():
-    got, _ = await ask("x = █", "1 + 2", logprob=MIN_LOGPROB - 0.1)
+    got, _ = await ask("x = █", "1 + 2", logprob=-2.1)
 
     assert got.reason is Reason.LOW_CONFIDENCE
     assert got.trace.generated == 3
 
 
 async def test_the_first_token_is_the_users_choice():
-    got, _ = await ask("x = va█", "lue", logprob=MIN_LOGPROB - 0.1)
+    got, _ = await ask("x = va█", "lue", logprob=-2.1)
 
     assert got.text == "lue"
 
@@ -238,7 +312,7 @@ async def test_read_ahead_is_the_beginning_of_what_is_asked_later():
     made = engine("1")
     snapshot, offset = snapshot_of("a.py", "import os\n" * 40 + "x = █\n" + "y = 2\n" * 400)
 
-    ahead = read_ahead(snapshot, made)
+    ahead, _ = read_ahead(snapshot, made)
     await complete(snapshot, offset, None, made, DEFAULTS)
     asked = made.prompts[0]
 

@@ -3,7 +3,6 @@
 import argparse
 import stat
 from dataclasses import replace
-from threading import Event
 
 import pytest
 from model_server import CONTENT, make_store, raised, web
@@ -276,7 +275,7 @@ def test_the_setting_decides(faster, monkeypatch):
     def found(choice):
         settings, problems = read({"model": "tiny", "optimize": choice})
         assert problems == ()
-        return launch.find_model(settings, lambda *_: None, Event())
+        return launch.find_model(settings)
 
     assert found("auto") == path
     assert found("never") == store.directory / "tiny.gguf"

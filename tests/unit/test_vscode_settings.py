@@ -4,7 +4,8 @@ import json
 import runpy
 from pathlib import Path
 
-from fimble.settings import read
+from fimble.features.complete import Reason
+from fimble.settings import _TRUSTED_KEYS, read
 
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "editors" / "vscode"
@@ -32,10 +33,11 @@ def test_every_declared_default_is_the_servers():
         assert settings == read({})[0], name
 
 
-def test_restricted_settings_exist():
+def test_what_a_workspace_may_not_decide_is_restricted():
     names = [name for group in CONTRIBUTES["configuration"] for name in group["properties"]]
     restricted = PACKAGE["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"]
     assert set(restricted) <= set(names)
+    assert {f"fimble.{name}" for name in ("model", *_TRUSTED_KEYS)} <= set(restricted)
 
 
 def test_no_key_steals_tab():
@@ -48,3 +50,8 @@ def test_every_command_is_registered_and_every_key_documented():
     assert [name for name in names if f'register("{name}"' not in source] == []
     readme = (EXTENSION / "README.md").read_text(encoding="utf-8").lower()
     assert [one["key"] for one in CONTRIBUTES["keybindings"] if one["key"] not in readme] == []
+
+
+def test_every_reason_has_a_sentence():
+    source = (EXTENSION / "src" / "explain.ts").read_text(encoding="utf-8")
+    assert [reason for reason in Reason if f"  {reason}: " not in source] == []

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from fimble.check.place import indent
 from fimble.check.trim import unmatched
+from fimble.source.fragment import fragment_around
 from fimble.source.languages import BlockStyle
-from fimble.source.tree import ByteOffsets, error_count, parse, surrounding
+from fimble.source.tree import error_count
 
 if TYPE_CHECKING:
     from fimble.source.text import Snapshot
 
 MAX_CUTS: Final = 8
-FRAGMENT_CHARS: Final = 6000
-"""Size of a definition that is parsed by itself: under a millisecond."""
 _MIRROR: Final = str.maketrans("()[]{}", ")(][}{")
 
 
@@ -40,48 +40,44 @@ def fits_nearby(snapshot: Snapshot, start: int, end: int, new_text: str) -> bool
 
     False says nothing: the whole file has to be looked at then.
     """
-    tree = snapshot.tree or snapshot.stale
-    if tree is None:
+    if snapshot.tree is None and snapshot.stale is None:
         return True
-    first, last = surrounding(tree, ByteOffsets(snapshot.text), start, end, FRAGMENT_CHARS)
-    first = snapshot.line_starts[snapshot.line_of(first)]
-    last = snapshot.line_range(snapshot.line_of(last))[1]
-    if last - first > 2 * FRAGMENT_CHARS:
-        return False
-    text = snapshot.text
-    fragment = dedented(f"{text[first:start]}{new_text}{text[end:last]}\n")
-    alone = parse(tree.language, fragment, None, lambda: False)
-    return alone is not None and error_count(alone) == 0
-
-
-def dedented(text: str) -> str:
-    """Take the first line's indentation off all lines that have it."""
-    indent = text[: len(text) - len(text.lstrip(" \t"))]
-    return text.removeprefix(indent).replace(f"\n{indent}", "\n") if indent else text
+    around = fragment_around(snapshot, start, end)
+    return around is not None and around.errors(new_text) == 0
 
 
 async def clean_part(snapshot: Snapshot, start: int, end: int, new_text: str) -> str:
     """Return the longest run of whole lines of ``new_text`` that parses no worse; maybe none.
 
-    What the last line opens may stay open: the user goes on typing there.
+    What they open is closed if nothing else helps.
     """
     lines = new_text.split(snapshot.newline)
     for count in range(len(lines), max(len(lines) - MAX_CUTS, 0), -1):
         part = snapshot.newline.join(lines[:count])
         if not part.strip():
             break
-        for whole in dict.fromkeys((part, closed(part, snapshot))):
+        for whole in dict.fromkeys((part, closed(part, snapshot, start))):
             if await parses_no_worse(snapshot, start, end, whole):
-                return part
+                return whole
     return ""
 
 
-def closed(text: str, snapshot: Snapshot) -> str:
-    """Return the text with everything closed that it opens."""
+def closed(text: str, snapshot: Snapshot, start: int) -> str:
+    """Return the text, which is to begin at ``start``, with everything closed that it opens.
+
+    A block is closed on a line of its own, as deep as the line that opens it.
+    """
+    line = snapshot.line_range(snapshot.line_of(start))[0]
+    first = indent(snapshot.text[line:start])
+    *above, last = text.split(snapshot.newline)
+    depth = indent(last) if above else first
     # Read backwards, openers are closers; those still unmatched come out innermost first.
     closers = unmatched(text[::-1].translate(_MIRROR))
+    if closers.startswith("}"):
+        own = depth if text.endswith("{") else first
+        return f"{text}{snapshot.newline}{own}{closers}"
     if closers:
         return text.rstrip(", ") + closers
     if snapshot.language.block_style is BlockStyle.END:
-        return f"{text}{snapshot.newline}end"
+        return f"{text}{snapshot.newline}{first}end"
     return text

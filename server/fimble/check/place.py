@@ -63,12 +63,14 @@ def look(snapshot: Snapshot, offset: int) -> Place:
     above = range(line - 1, max(line - _SEARCHED_LINES, 0) - 1, -1)
     below = range(line + 1, min(line + _SEARCHED_LINES, snapshot.line_count))
     nearby = range(max(line - _STUDIED_LINES, 0), min(line + _STUDIED_LINES, snapshot.line_count))
+    before = snapshot.text[start:offset]
+    unit = indent_unit(map(snapshot.line_text, nearby), snapshot.language.indent)
     return Place(
-        before=snapshot.text[start:offset],
+        before=before,
         after=snapshot.text[offset:end],
         above=next(_not_blank(snapshot, above), ""),
         below=tuple(islice(_not_blank(snapshot, below), LINES_BELOW)),
-        unit=indent_unit(map(snapshot.line_text, nearby), snapshot.language.indent),
+        unit="\t" if before.startswith("\t") else unit,
         style=snapshot.language.block_style,
         newline=snapshot.newline,
         fenced="```" in snapshot.text,

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from fimble.check.place import Place, closing, indent, may_close, opens, width
+from fimble.check.place import Place, closes, closing, indent, may_close, opens, width
+from fimble.source.languages import BlockStyle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Mode(StrEnum):
@@ -27,6 +28,8 @@ class Mode(StrEnum):
     """Statements as deep as the cursor's line."""
     BODY = "body"
     """The body that the cursor's line opens, its closing line included."""
+    FILL = "fill"
+    """Statements as in a block, but as many as a body has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,12 @@ LIMITS: Final = {
     Mode.LINE: Limits(blanks=0, lines=1, tokens=64),
     Mode.BLOCK: Limits(blanks=0, lines=8, tokens=128),
     Mode.BODY: Limits(blanks=1, lines=16, tokens=192),
+    Mode.FILL: Limits(blanks=1, lines=16, tokens=192),
 }
 MAX_LINE_CHARS: Final = 240
 MAX_LEADING_BLANKS: Final = 2
 LONG_LINE_CHARS: Final = 8
+_WHOLE_REST_CHARS: Final = 3
 
 SENTINEL: Final = re.compile(
     r"<\|(?:fim_|file_sep|repo_name|endoftext|im_start|im_end|end_of|code_)[a-z_]*(?:\|>)?"
@@ -54,19 +59,29 @@ SENTINEL: Final = re.compile(
 )
 """Special tokens of the known models, spelled out as ordinary text."""
 FENCE: Final = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_CHATTER: Final = re.compile(
+    r"\s*(?:sure|certainly|of course|okay|here(?:'s| is| are)|below is|the following)\b.*[:.!]\s*",
+    re.IGNORECASE,
+)
 _ECHO: Final = re.compile(r"(.{3,40}?)\1{7,}")
 _WORDS: Final = re.compile(r"\w")
 
 
 class Stopper:
-    """Takes the model's text piece by piece and says when it is enough."""
+    """Takes the model's text piece by piece and says when it is enough.
 
-    def __init__(self, place: Place, mode: Mode) -> None:
+    ``syntax`` is asked after each whole line that no other rule ends: it names a rule or nothing.
+    """
+
+    def __init__(
+        self, place: Place, mode: Mode, syntax: Callable[[str], str] = lambda _text: ""
+    ) -> None:
         self.text = ""
         self.reason = ""
         """Which rule ended it; empty while none did."""
         self._place = place
         self._mode = mode
+        self._syntax = syntax
         self._judged = 0
 
     def feed(self, piece: str) -> bool:
@@ -74,10 +89,12 @@ class Stopper:
         self.text += piece
         if SENTINEL.search(self.text, max(0, len(self.text) - len(piece) - 24)):
             self.reason = "sentinel"
-        lines = self.text.split("\n")
+        lines = past_preamble(self.text, self._place).split("\n")
         while not self.reason and self._judged < len(lines) - 1:
             self.reason = end_at(lines[:-1], self._judged, self._place, self._mode)
             self._judged += 1
+            if not self.reason:
+                self.reason = self._syntax("\n".join(lines[: self._judged]))
         if not self.reason:
             self.reason = self._early(lines)
         return bool(self.reason)
@@ -87,9 +104,32 @@ class Stopper:
         last = lines[-1]
         if len(last) > MAX_LINE_CHARS:
             return "long"
+        if echoes(last):
+            return "loop"
         if len(lines) > 1 and last.strip() and not may_close(last):
             return dedented(lines, len(lines) - 1, self._place, self._mode)
+        rest = self._place.after.strip()
+        if len(lines) == 1 and len(rest) >= _WHOLE_REST_CHARS and not closes(rest):
+            return "suffix" if last.rstrip().endswith(rest) else ""
         return ""
+
+
+def past_preamble(text: str, place: Place) -> str:
+    """Leave out what a chatty model says before the code, and the fence it opens then.
+
+    Only where a statement begins, and not in prose or in files that have fences of their own.
+    """
+    if place.fenced or not place.blank or place.style is BlockStyle.NONE:
+        return text
+    lines = text.split("\n")
+    at, fenced = 0, False
+    while at + 1 < len(lines) and not fenced:
+        fenced = bool(FENCE.match(lines[at]))
+        if not fenced and lines[at].strip() and not _CHATTER.fullmatch(lines[at]):
+            break
+        at += 1
+    said = any(line.strip() for line in lines[:at])
+    return "\n".join(lines[at:]) if said else text
 
 
 def kept(lines: Sequence[str], place: Place, mode: Mode) -> list[str]:
@@ -111,7 +151,7 @@ def end_at(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
     ``newline``, ``closed`` and ``lines`` keep the line, every other reason drops it.
     """
     if mode is Mode.LINE:
-        return "newline"
+        return "loop" if echoes(lines[at]) else "newline"
     if not lines[at].strip():
         return _blank(lines, at, place, mode)
     return _unwanted(lines, at, place, mode) or _last(lines, at, place, mode)
@@ -164,7 +204,7 @@ def loops(lines: Sequence[str], at: int) -> int:
 
     One line three times over, two to four lines twice, or one line that repeats itself inside.
     """
-    if _ECHO.search(lines[at]):
+    if echoes(lines[at]):
         return 1
     window = lines[max(at - 7, 0) : at + 1]
     if len(window) >= 3 and len(set(window[-3:])) == 1:
@@ -174,6 +214,12 @@ def loops(lines: Sequence[str], at: int) -> int:
         if len(window) >= 2 * size and group == window[-2 * size : -size]:
             return size if any(map(_WORDS.search, group)) else 0
     return 0
+
+
+def echoes(line: str) -> bool:
+    """Tell whether a line repeats itself inside, over and over; a ruler may."""
+    found = _ECHO.search(line)
+    return found is not None and bool(_WORDS.search(found[1]))
 
 
 def _blank(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from fimble.check.place import closes, indent, opens, width
-from fimble.check.stop import FENCE, SENTINEL, Mode, kept, repeats_below
+from fimble.check.stop import (
+    FENCE,
+    LONG_LINE_CHARS,
+    SENTINEL,
+    Mode,
+    kept,
+    past_preamble,
+    repeats_below,
+)
 
 if TYPE_CHECKING:
     from fimble.check.place import Place
@@ -33,7 +41,7 @@ class Trimmed:
 def trim(raw: str, place: Place, mode: Mode, *, cut_short: bool = False) -> Trimmed:
     """Apply every rule. ``cut_short`` says that the last line may be half a line."""
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
-    text = unfence(cut_sentinels(text), place)
+    text = unfence(past_preamble(cut_sentinels(text), place), place)
     lines = text.split("\n")
     if cut_short and len(lines) > 1:
         lines.pop()
@@ -41,13 +49,16 @@ def trim(raw: str, place: Place, mode: Mode, *, cut_short: bool = False) -> Trim
             lines.pop()
     text = "\n".join(kept(lines, place, mode))
     text = strip_ends(fix_indent(drop_leading_blanks(text, place), place))
-    if repeats_following(text or lines[0], place):
+    if repeats_around(text or lines[0], place):
         return Trimmed("", reason="duplicate")
     if not text.strip():
         return Trimmed("", reason="empty")
     text, replaced = meet_rest(drop_spare_closers(text, place), place.after)
     if not text.strip():
         return Trimmed("", reason="duplicate")
+    text = part_words(text, raw, place.after) if not replaced else text
+    if not text:
+        return Trimmed("", reason="empty")
     return Trimmed(text.replace("\n", place.newline), replaced)
 
 
@@ -102,8 +113,10 @@ def strip_ends(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip()
 
 
-def repeats_following(text: str, place: Place) -> bool:
-    """Tell whether the text, with the line it continues, only repeats the lines below."""
+def repeats_around(text: str, place: Place) -> bool:
+    """Tell whether the text, with the line it continues, is only the line above or those below."""
+    if place.blank and place.above == f"{place.before}{text}" and len(text) > LONG_LINE_CHARS:
+        return True
     if not place.below or not text.strip():
         return False
     lines = [line.strip() for line in (place.before + text).split("\n") if line.strip()]
@@ -136,6 +149,18 @@ def meet_rest(text: str, rest: str) -> tuple[str, int]:
         return text, contained(text, rest)
     overlap = _overlap(text, rest)
     return text[: len(text) - overlap].rstrip(), 0
+
+
+def part_words(text: str, raw: str, rest: str) -> str:
+    """Keep the last word of the text and the first one of the rest apart, or give the text up.
+
+    A space that the model wrote between them comes back: white space at the end was trimmed.
+    """
+    if not rest[:1].strip() or closes(rest):
+        return text
+    if raw.find(f"{text} ") >= 0:
+        return f"{text} "
+    return "" if _is_word(text[-1]) and _is_word(rest[0]) else text
 
 
 def contained(text: str, closers: str) -> int:
@@ -195,6 +220,10 @@ def _overlap(text: str, rest: str) -> int:
         if have[-size:] == want[:size] and not torn and (size > 1 or size == len(want)):
             return len(text) - start
     return 0
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 def _in_unit(line: str, unit: str) -> str:

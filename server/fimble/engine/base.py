@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from fimble.engine.messages import ModelInfo, Piece, Priority, Profile, Prompt, State, Stats
+from fimble.engine.messages import (
+    GREEDY,
+    ModelInfo,
+    Piece,
+    Priority,
+    Profile,
+    Prompt,
+    Sampling,
+    State,
+    Stats,
+)
 from fimble.errors import FimbleError
 
 
@@ -95,9 +105,12 @@ class Engine(Protocol):
         max_tokens: int,
         priority: Priority = Priority.KEY_PRESS,
         one_line: bool = False,
+        sampling: Sampling = GREEDY,
+        guess: str = "",
     ) -> Generation:
         """Begin a request; with ``one_line`` it ends with the first line break.
 
+        ``guess`` is text that the answer may well begin with: it only makes it come sooner.
         Raises `EngineLoading`, `EngineDown`, `EngineClosed` or the `ModelError` that stopped the
         load, at once, when there is nobody to ask.
         """

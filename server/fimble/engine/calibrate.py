@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Final
 
 import psutil
@@ -25,6 +26,9 @@ TRIAL_N_CTX: Final = 512
 TRIAL_TOKENS: Final = 64
 DECODES: Final = 6
 ROUNDS: Final = 2
+LARGEST_BATCH: Final = 8
+"""Longest step that drafting may take: the published gains of prompt lookup end about there."""
+BATCH_ROUNDS: Final = 3
 BUSY_SAMPLE_S: Final = 0.3
 BUSY_PERCENT: Final = 30
 """Other programs' share of all cores above which timings say more about them than about us."""
@@ -62,6 +66,7 @@ def choose_profile(
         flash_attention=known.flash_attention if fixed is None else fixed,
         prefill_rate=known.prefill_rate,
         decode_rate=known.decode_rate,
+        batch_costs=known.batch_costs,
     )
     return profile, measured
 
@@ -96,7 +101,35 @@ def _measure(model: Model, *, n_gpu_layers: int, n_ctx: int) -> Profile:
         flash_attention=flash_attention,
         prefill_rate=round(rates.prefill, 1),
         decode_rate=round(rates.decode, 1),
+        batch_costs=_batch_costs(model, threads, flash_attention=flash_attention),
     )
+
+
+def _batch_costs(model: Model, threads: int, *, flash_attention: bool) -> tuple[float, ...]:
+    """Time steps of one to `LARGEST_BATCH` tokens, each with logits, and relate them to one.
+
+    Drafting asks how much dearer a longer step is; a longer step that seemed cheaper was luck.
+    """
+    context = trial_context(model, flash_attention=flash_attention)
+    try:
+        context.set_threads(threads, threads)
+        context.decode([1] * TRIAL_TOKENS, seq=0, position=0, outputs=1)
+        seconds = [
+            min(_step_seconds(context, size) for _ in range(BATCH_ROUNDS))
+            for size in range(1, LARGEST_BATCH + 1)
+        ]
+    finally:
+        context.close()
+    dearest = accumulate((second / seconds[0] for second in seconds), max)
+    return tuple(round(cost, 2) for cost in dearest)
+
+
+def _step_seconds(context: Context, size: int) -> float:
+    context.remove(0, TRIAL_TOKENS)
+    started = time.perf_counter()
+    context.decode([1] * size, seq=0, position=TRIAL_TOKENS, outputs=size)
+    context.logits()
+    return time.perf_counter() - started
 
 
 def _guess(*, n_gpu_layers: int, n_ctx: int) -> Profile:

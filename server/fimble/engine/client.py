@@ -20,6 +20,7 @@ from typing import Final, Self
 
 from fimble.engine.base import EngineStatus, Trace
 from fimble.engine.messages import (
+    GREEDY,
     HEADER_BYTES,
     Cancel,
     Failed,
@@ -37,6 +38,7 @@ from fimble.engine.messages import (
     Prompt,
     QueryStats,
     Ready,
+    Sampling,
     Shutdown,
     Started,
     State,
@@ -133,12 +135,14 @@ class WorkerEngine:
         max_tokens: int,
         priority: Priority = Priority.KEY_PRESS,
         one_line: bool = False,
+        sampling: Sampling = GREEDY,
+        guess: str = "",
     ) -> WorkerGeneration:
         self._check_ready()
         if not self._inboxes:
             self._heard_at = time.monotonic()  # it had nothing to say before
         identifier, inbox = self._open_inbox()
-        self._send(Generate(identifier, prompt, max_tokens, priority, one_line))
+        self._send(Generate(identifier, prompt, max_tokens, priority, one_line, sampling, guess))
         return WorkerGeneration(self, identifier, inbox)
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
@@ -388,6 +392,8 @@ class WorkerGeneration:
                     self._trace = replace(
                         self._trace,
                         generated=self._trace.generated + 1,
+                        drafted=message.drafted,
+                        accepted=message.accepted,
                         model_ms=message.model_ms,
                     )
                     yield message

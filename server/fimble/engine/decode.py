@@ -12,16 +12,29 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from fimble.engine.draft import Acceptance, Drafter
 from fimble.engine.kv import KVCache, Slot
 from fimble.engine.llama import N_UBATCH, Context, Model, Outcome
-from fimble.engine.messages import Finished, Generate, ModelInfo, Piece, Prompt, Started, ToServer
+from fimble.engine.messages import (
+    GREEDY,
+    Finished,
+    Generate,
+    Markup,
+    ModelInfo,
+    Piece,
+    Profile,
+    Prompt,
+    Started,
+    ToServer,
+)
 from fimble.engine.pace import Pace
 from fimble.engine.segments import SEGMENT_TOKENS
-from fimble.engine.vocab import TokenIds, Vocabulary
+from fimble.engine.vocab import Vocabulary
 from fimble.errors import EngineDown, PromptTooLong
 
 TOKENIZED_PIECES: Final = 256
@@ -31,6 +44,9 @@ HEALED_BYTES: Final = 8
 Longer words have token ends inside anyway, and each token taken back is written again. On 100
 rows of HumanEval-Infilling with the cursor 2 to 5 characters into the line, the line is right in
 74 rather than 59 (15 won, none lost; 0.5B)."""
+SAMPLED_TOKENS: Final = 40
+"""A random choice is among so many of the likeliest; llama.cpp's and most peers' default."""
+Logits = npt.NDArray[np.float32]
 WORD_BYTE: Final = re.compile(rb"[\w\x80-\xff]")
 
 
@@ -47,6 +63,16 @@ class Encoded:
     stable: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A token that the model chose; ``fresh`` are its bytes after those that were pending."""
+
+    token: int
+    fresh: bytes
+    logprob: float
+    margin: float
+
+
 @dataclass(slots=True)
 class _Run:
     """One request under way."""
@@ -55,27 +81,43 @@ class _Run:
     slot: Slot
     pending: bytes
     spent: float = 0.0
+    drafted: int = 0
+    accepted: int = 0
+    branched: bool = False
+    random: np.random.Generator = field(init=False)
     utf8: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
     )
+
+    def __post_init__(self) -> None:
+        self.random = np.random.default_rng(self.request.sampling.seed)
 
     @property
     def model_ms(self) -> float:
         return self.spent * 1000
 
+    def piece(self, text: str, logprob: float, margin: float) -> Piece:
+        """What is sent for one token."""
+        return Piece(
+            self.request.id, text, logprob, margin, self.model_ms, self.drafted, self.accepted
+        )
+
 
 class Decoder:
-    """Greedy generation on one context. Deterministic: same cells and prompt, same tokens."""
+    """Generation on one context. Deterministic: same cells and prompt, same tokens."""
 
     def __init__(
-        self, model: Model, context: Context, cache: KVCache, info: ModelInfo, pace: Pace
+        self, context: Context, cache: KVCache, info: ModelInfo, profile: Profile, pace: Pace
     ) -> None:
+        model = context.model
         self._context = context
         self._cache = cache
         self._pace = pace
+        self._acceptance = Acceptance(profile.batch_costs)
         self._bos = model.bos()
         self._vocabulary = build_vocabulary(model, info)
         self._tokenize = lru_cache(TOKENIZED_PIECES)(lambda text: tuple(model.tokenize(text)))
+        self._tokenize_markup = model.tokenize_markup
 
     def encode(self, prompt: Prompt) -> Encoded:
         """Tokenize piece by piece; with healing the last text token becomes pending bytes."""
@@ -83,10 +125,13 @@ class Decoder:
         before_last = 0
         for part in prompt.parts:
             before_last = len(tokens)
-            if isinstance(part, int):
-                tokens.append(part)
-            else:
-                tokens.extend(self._tokenize(part))
+            match part:
+                case int():
+                    tokens.append(part)
+                case Markup(text=text):
+                    tokens.extend(self._tokenize_markup(text))
+                case _:
+                    tokens.extend(self._tokenize(part))
         ends_in_text = bool(prompt.parts) and isinstance(prompt.parts[-1], str)
         typed = ends_in_text and len(tokens) - before_last < SEGMENT_TOKENS
         stable = before_last if typed else len(tokens)
@@ -164,28 +209,68 @@ class Decoder:
                 yield None
 
     def _write(self, run: _Run) -> Iterator[ToServer | None]:
-        """Generate until the model stops or the limit is reached.
-
-        The logits are used up before each yield: other work may decode in between.
-        """
+        """Generate until the model stops or the limit is reached."""
         limit = run.request.max_tokens
-        ended = False
-        for count in range(1, limit + 1):
-            started = time.perf_counter()
-            token, logprob, margin = self._choose(run.pending)
-            run.spent += time.perf_counter() - started
-            if ended := token in self._vocabulary.stops:
-                break
-            text = self._text_of(run, token)
-            yield Piece(run.request.id, text, logprob, margin, run.model_ms)
-            ended = run.request.one_line and "\n" in text
-            if ended:
-                break
-            while count < limit and not self._append(run, (token,), outputs=1):
+        ended, count = False, 0
+        for choice in self._choices(run):
+            if choice is None:
                 yield None
-        yield self._last_piece(run)
-        reason: Literal["stop", "length"] = "stop" if ended else "length"
-        yield Finished(run.request.id, reason, run.model_ms)
+                continue
+            if ended := choice.token in self._vocabulary.stops:
+                break
+            text = run.utf8.decode(choice.fresh)
+            yield run.piece(text, choice.logprob, choice.margin)
+            count += 1
+            ended = run.request.one_line and "\n" in text
+            if ended or count == limit:
+                break
+        rest = run.utf8.decode(b"", final=True)  # of a character that never became whole
+        if rest:
+            yield run.piece(rest, 0.0, 0.0)
+        yield Finished(run.request.id, "stop" if ended else "length", run.model_ms)
+
+    def _choices(self, run: _Run) -> Iterator[_Choice | None]:
+        """Choose token after token; None after a step that was aborted.
+
+        A chosen token is decoded when the next one is asked for, together with those that are
+        drafted to follow it. All logits are used up before each yield: other work may decode in
+        between.
+        """
+        drafter = Drafter(self._acceptance, run.slot.tokens, self._guess(run))
+        choices = [self._choose(run, -1)]
+        while True:
+            for choice in choices:
+                drafter.add(choice.token)
+                yield choice
+            last = choices[-1].token
+            draft = drafter.propose() if run.request.sampling == GREEDY else []
+            while not self._append(run, (last, *draft), outputs=1 + len(draft)):
+                yield None
+            choices = self._verified(run, draft)
+
+    def _verified(self, run: _Run, draft: Sequence[int]) -> list[_Choice]:
+        """The model's choices after a token and its draft, up to the first that was not drafted."""
+        started = time.perf_counter()
+        choices: list[_Choice] = []
+        for index in range(len(draft) + 1):
+            choices.append(self._choose(run, index - len(draft) - 1))
+            if index == len(draft) or choices[-1].token != draft[index]:
+                break
+        wrong = len(draft) + 1 - len(choices)
+        if wrong:
+            self._cache.cut(run.slot, len(run.slot.tokens) - wrong)
+        run.drafted += len(draft)
+        run.accepted += len(draft) - wrong
+        run.spent += time.perf_counter() - started
+        return choices
+
+    def _guess(self, run: _Run) -> tuple[int, ...]:
+        """The caller's guess as the tokens that the model would write it with."""
+        try:
+            taken_back = run.pending.decode()
+        except UnicodeDecodeError:
+            return ()
+        return self._tokenize(taken_back + run.request.guess) if run.request.guess else ()
 
     def _append(self, run: _Run, tokens: Sequence[int], *, outputs: int) -> bool:
         """Decode tokens at the end of the slot; False when aborted before they were in."""
@@ -208,35 +293,38 @@ class Decoder:
         slot.tokens.extend(tokens)
         return True
 
-    def _choose(self, pending: bytes) -> tuple[int, float, float]:
-        """The likeliest token that agrees with the pending bytes, its log-probability, its margin.
+    def _choose(self, run: _Run, row: int) -> _Choice:
+        """Choose from one row of logits, in agreement with the pending bytes.
 
-        Both figures are over the whole vocabulary; the margin is to the best other token.
+        Log-probability and margin are over the whole vocabulary; the margin is to the best other
+        token.
         """
-        logits = self._context.logits()
+        logits = self._context.logits(row)
         logits[self._vocabulary.banned] = -np.inf
-        if pending:
-            allowed: TokenIds = self._vocabulary.starting_with(pending)
-            token = int(allowed[np.argmax(logits[allowed])])
-        else:
-            token = int(np.argmax(logits))
+        allowed = self._vocabulary.starting_with(run.pending) if run.pending else None
+        token = self._pick(run, logits if allowed is None else logits[allowed])
+        if allowed is not None:
+            token = int(allowed[token])
         chosen = float(logits[token])
         peak = float(logits.max())
         logprob = chosen - peak - float(np.log(np.exp(logits - peak).sum()))
         logits[token] = -np.inf
-        return token, logprob, chosen - float(logits.max())
-
-    def _text_of(self, run: _Run, token: int) -> str:
-        """The characters this token adds to the answer; pending bytes are not new."""
         data = self._vocabulary.token_bytes[token]
         known = min(len(run.pending), len(data))
         run.pending = run.pending[known:]
-        return run.utf8.decode(data[known:])
+        return _Choice(token, data[known:], logprob, chosen - float(logits.max()))
 
-    def _last_piece(self, run: _Run) -> Piece | None:
-        """What is left of a character that never became whole."""
-        text = run.utf8.decode(b"", final=True)
-        return Piece(run.request.id, text, 0.0, 0.0, run.model_ms) if text else None
+    def _pick(self, run: _Run, logits: Logits) -> int:
+        """The index of the likeliest, or what the request's `Sampling` makes of it."""
+        sampling = run.request.sampling
+        if sampling.temperature > 0:
+            best = np.argsort(logits)[-SAMPLED_TOKENS:]
+            noise = run.random.gumbel(size=len(best))
+            return int(best[np.argmax(logits[best] / sampling.temperature + noise)])
+        if sampling.branch and not run.branched:
+            run.branched = True
+            return int(np.argsort(logits)[-1 - min(sampling.branch, len(logits) - 1)])
+        return int(np.argmax(logits))
 
 
 def build_vocabulary(model: Model, info: ModelInfo) -> Vocabulary:

@@ -163,16 +163,6 @@ class KVCache:
         slot.stable = len(slot.tokens)
         return max(0, restored)
 
-    def _append(self, slot: Slot, segment: Segment, end: int) -> bool:
-        """Bring one segment back, parking older slots where the context is full."""
-        blob = self._tree.blob(segment)
-        while blob is not None:
-            if self._cells.restore(slot.seq, blob, end):
-                return True
-            if not self.make_room():
-                return False
-        return False
-
     def _park(self, slot: Slot) -> Iterator[None]:
         tokens = slot.tokens[: slot.stable]
         for parent, start, end in self._tree.missing(tokens):

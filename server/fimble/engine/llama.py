@@ -207,6 +207,10 @@ class Model:
             for token in self._tokenize(piece.encode("utf-8", "replace"), parse_special=False)
         ]
 
+    def tokenize_markup(self, text: str) -> list[int]:
+        """Text of the model's own template to tokens, special ones included."""
+        return self._tokenize(text.encode("utf-8", "replace"), parse_special=True)
+
     def _user_defined(self) -> re.Pattern[str]:
         """Matches the empty place after the first character of each user-defined spelling."""
         spellings = (

@@ -51,7 +51,8 @@ class FimOrder(StrEnum):
 class Profile:
     """How to run one model on one machine; measured once by the calibration, then kept.
 
-    ``prefill_rate`` and ``decode_rate`` are tokens per second.
+    ``prefill_rate`` and ``decode_rate`` are tokens per second. ``batch_costs[n - 1]`` is the time
+    of a step of n tokens, that of one being 1: it tells how much drafting pays.
     """
 
     n_gpu_layers: int
@@ -61,6 +62,7 @@ class Profile:
     flash_attention: bool
     prefill_rate: float = 0.0
     decode_rate: float = 0.0
+    batch_costs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +109,41 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Markup:
+    """Text of the model's own chat template, in which special tokens are special tokens."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """Text pieces and special token ids in order.
 
     A ``str`` is user text: it is tokenized without special tokens, and each piece by itself, so
-    that equal pieces give equal tokens. An ``int`` is a token id. With ``heal`` the last piece
-    may end inside a word: the engine steps back one token and makes the generated text begin
-    with the bytes it took away; those bytes are not part of the answer.
+    that equal pieces give equal tokens. An ``int`` is a token id; `Markup` never holds user text.
+    With ``heal`` the last piece may end inside a word: the engine steps back one token and makes
+    the generated text begin with the bytes it took away; those bytes are not part of the answer.
     """
 
-    parts: tuple[int | str, ...]
+    parts: tuple[int | str | Markup, ...]
     heal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen: always the likeliest, unless told otherwise.
+
+    With ``branch`` k the first token is the k-th likeliest (from 0) of those that healing allows,
+    which gives different answers to one prompt. A ``temperature`` above 0 draws each token at
+    random; equal ``seed``s draw alike.
+    """
+
+    branch: int = 0
+    temperature: float = 0.0
+    seed: int = 0
+
+
+GREEDY: Final = Sampling()
 
 
 # --- server to worker ---------------------------------------------------------------------
@@ -151,7 +177,8 @@ class Generate:
     """Complete the prompt. ``max_tokens == 0`` only reads it into the KV cache.
 
     With ``one_line`` the worker ends with the first line break by itself: asked to stop, it would
-    be at work on one more token, on cores that the answer's last checks need.
+    be at work on one more token, on cores that the answer's last checks need. ``guess`` is text
+    that the answer may well go on with; it changes how fast the answer comes, never the answer.
     """
 
     id: int
@@ -159,6 +186,8 @@ class Generate:
     max_tokens: int
     priority: Priority = Priority.KEY_PRESS
     one_line: bool = False
+    sampling: Sampling = GREEDY
+    guess: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +259,8 @@ class Piece:
     """Generated text, always whole characters; may be empty while bytes are pending.
 
     ``logprob`` is the natural logarithm of the token's probability and ``margin`` its distance
-    to the runner-up; ``model_ms`` is the time in the model since the request left the queue.
+    to the runner-up; ``model_ms`` is the time in the model since the request left the queue. Of
+    the ``drafted`` tokens so far ``accepted`` were right.
     """
 
     id: int
@@ -238,6 +268,8 @@ class Piece:
     logprob: float
     margin: float
     model_ms: float
+    drafted: int = 0
+    accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import expm1, log
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -18,12 +19,14 @@ import msgspec
 
 from fimble.engine.base import EngineStatus, Trace
 from fimble.engine.messages import (
+    GREEDY,
     FimOrder,
     ModelInfo,
     Piece,
     Priority,
     Profile,
     Prompt,
+    Sampling,
     State,
     Stats,
 )
@@ -55,15 +58,17 @@ class Script:
     """What the fake says.
 
     ``answers`` maps a needle, looked for at the end of the prompt's last text piece, to the
-    text that follows; the longest needle wins, then ``default``. ``delay_ms`` passes before
-    each piece. ``state`` is where the engine stands once started.
+    text that follows; the longest needle wins, then ``default``. ``others`` maps an answer to
+    those of the branches after it. ``delay_ms`` passes before each piece. ``state`` is where the
+    engine stands once started.
     """
 
     answers: Mapping[str, str] = field(default_factory=dict)
     default: str = ""
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
     delay_ms: float = 0.0
     state: State = State.READY
-    logprob: float = -0.1
+    logprob: float = -0.01
 
     @classmethod
     def load(cls, path: Path) -> Script:
@@ -121,11 +126,16 @@ class ScriptedEngine:
         max_tokens: int,
         priority: Priority = Priority.KEY_PRESS,
         one_line: bool = False,
+        sampling: Sampling = GREEDY,
+        guess: str = "",
     ) -> ScriptedGeneration:
-        del priority
+        del priority, guess
         self._check_ready()
         self.prompts.append(prompt)
         answer = self._answer(_tail(prompt))
+        if sampling.branch:
+            others = self.script.others.get(answer, ())
+            answer = others[sampling.branch - 1] if sampling.branch <= len(others) else answer
         if one_line and "\n" in answer:
             answer = f"{answer.partition(chr(10))[0]}\n"
         return ScriptedGeneration(self, prompt, answer, max_tokens)
@@ -188,7 +198,9 @@ class ScriptedGeneration:
             await asyncio.sleep(script.delay_ms / 1000)
             self._engine._check_ready()  # noqa: SLF001  (one class in two parts)
             self._trace = replace(self._trace, generated=self._trace.generated + 1)
-            yield Piece(id=0, text=text, logprob=script.logprob, margin=1.0, model_ms=0.0)
+            # The runner-up gets all the rest.
+            margin = script.logprob - log(-expm1(script.logprob))
+            yield Piece(id=0, text=text, logprob=script.logprob, margin=margin, model_ms=0.0)
         self.reason = "stop" if len(self._pieces) <= self._limit else "length"
 
 

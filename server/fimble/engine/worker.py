@@ -117,7 +117,7 @@ class Worker:
         self._tree = open_tree(model, profile, order.keep)
         self._cache = KVCache(self._context, N_SLOTS, self._tree)
         pace = Pace(profile, self._context.set_threads)
-        self._decoder = Decoder(model, self._context, self._cache, info, pace)
+        self._decoder = Decoder(self._context, self._cache, info, profile, pace)
         self._send(Ready(info, profile, measured))
 
     def _report_reading(self, fraction: float) -> None:

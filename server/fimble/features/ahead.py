@@ -14,6 +14,7 @@ from fimble.check.place import look, opens
 from fimble.engine.base import Engine
 from fimble.engine.messages import Priority, Prompt, State
 from fimble.features.complete import Completion, Memory, Reason, Shown, complete, remember
+from fimble.prompt.context import Context
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import Layout, anchor_anew, budget_for
 from fimble.settings import Settings
@@ -21,15 +22,22 @@ from fimble.source.text import Snapshot
 
 
 def better_anchor(
-    snapshot: Snapshot, offset: int, memory: Memory, engine: Engine
+    snapshot: Snapshot,
+    offset: int,
+    memory: Memory,
+    engine: Engine,
+    context: Context | None = None,
 ) -> tuple[Prompt, Layout] | None:
-    """The prompt to read in advance in place of an outgrown one; None if there is no need."""
+    """The prompt to read in advance in place of an outgrown one; None if there is no need.
+
+    There is also need where ``context`` is another than what was read.
+    """
     status, layout = engine.status, memory.layout
     if status.info is None or status.state is not State.READY:
         return None
-    if layout is None or not layout.outgrown:
+    if layout is None or not (layout.outgrown or context not in {None, layout.context}):
         return None
-    better = anchor_anew(snapshot, offset, budget_for(status.profile), layout)
+    better = anchor_anew(snapshot, offset, budget_for(status.profile), layout, context)
     if better.is_like(layout):
         return None
     return prompt_for(better, status.info), better

@@ -8,28 +8,26 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from fimble.check.grow import Growth
 from fimble.check.parse import clean_part
-from fimble.check.place import Place, closes, look, opens, width
+from fimble.check.place import Place, closes, look
 from fimble.check.stop import LIMITS, Mode, Stopper
 from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
-from fimble.engine.messages import FimOrder, Priority, Prompt, State
+from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
+from fimble.features.gate import Eagerness, sure_part
+from fimble.features.shape import allowed, choose_mode, splits_word
+from fimble.prompt.context import Context
 from fimble.prompt.fim import Sentinel, prompt_for
-from fimble.prompt.layout import Layout, budget_for, lay_out, quick_share
+from fimble.prompt.layout import Layout, anchor_anew, budget_for, lay_out, quick_share
+from fimble.source.lexical import Inside, inside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fimble.settings import Completion as CompletionSettings
     from fimble.settings import Settings
     from fimble.source.text import Snapshot
 
-MAX_REST: Final = 8
-"""Longest text right of the cursor, closers aside, that a suggestion may come before."""
-MIN_LOGPROB: Final = -2.0
-"""Least mean log probability of the first line's tokens that is worth showing. Conservative: of
-100 rows of HumanEval-Infilling the least sure right one had -1.63."""
 KEPT_CHARS: Final = 200
 """How much text on either side must be as it was for a suggestion to be typed along."""
 
@@ -43,7 +41,8 @@ class Reason(StrEnum):
     PARSE = "parse"
     LOW_CONFIDENCE = "low_confidence"
     MID_WORD = "mid_word"
-    MID_LINE = "mid_line"
+    IN_COMMENT = "in_comment"
+    IN_STRING = "in_string"
     DISABLED = "disabled"
     LOADING = "loading"
     DOWN = "down"
@@ -93,16 +92,16 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the model wrote, how sure it was of the first line, and what that cost.
+    """What the model wrote, token by token, and what that cost."""
 
-    The first token does not count: it begins with what the user typed, likely or not.
-    """
-
-    text: str
-    logprob: float
+    pieces: tuple[Piece, ...]
     cut_short: bool
     stopped_by: str
     trace: Trace
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
 
 
 async def complete(
@@ -113,27 +112,41 @@ async def complete(
     settings: Settings,
     *,
     priority: Priority = Priority.KEY_PRESS,
+    manual: bool = False,
+    branch: int = 0,
 ) -> tuple[Completion, Memory]:
-    """Answer one request; engine trouble is a reason and never an exception."""
+    """Answer one request; engine trouble is a reason and never an exception.
+
+    Asked for by hand (``manual``) it may stand inside a word and be longer, and is made anew;
+    ``branch`` is then the number of another candidate, less likely from 1 on.
+    """
     memory = memory or Memory()
-    place = look(snapshot, offset)
-    if refusal := refuse(snapshot, place, settings):
+    place, where = look(snapshot, offset), inside(snapshot, offset)
+    if refusal := refuse(snapshot, place, where, settings, manual=manual):
         return _nothing(offset, refusal), memory
-    for shown in filter(None, (memory.shown, *memory.ahead)):
+    for shown in filter(None, (memory.shown, *memory.ahead)) if not manual else ():
         if along := type_along(snapshot, offset, place, shown):
             return along, replace(memory, shown=shown)
     prompt, memory = warm(snapshot, offset, memory, engine)
     if prompt is None:
         return _not_ready(offset, engine.status), memory
-    mode = choose_mode(snapshot, place, settings.completion)
-    limit = min(LIMITS[mode].tokens, settings.completion.max_tokens)
+    mode = choose_mode(place, settings.completion, where=where, manual=manual)
+    limit = min(LIMITS[mode].tokens, settings.completion.max_tokens * (2 if manual else 1))
     try:
-        one_line = mode is Mode.LINE
-        generation = engine.generate(prompt, max_tokens=limit, priority=priority, one_line=one_line)
-        draft = await _draft(generation, Stopper(place, mode))
+        generation = engine.generate(
+            prompt,
+            max_tokens=limit,
+            priority=priority,
+            one_line=mode is Mode.LINE,
+            sampling=Sampling(branch),
+        )
+        stopper = Stopper(place, mode, Growth(snapshot, offset, place, mode))
+        draft = await _draft(generation, stopper)
     except FimbleError as error:
         return _failed(offset, error), memory
-    completion = await _judge(snapshot, offset, place, mode, draft)
+    completion = await _judge(
+        snapshot, offset, place, mode, draft, eagerness=settings.completion.eagerness
+    )
     if completion.reason is Reason.SHOWN:
         memory = replace(memory, shown=remember(snapshot, completion))
     return completion, memory
@@ -157,28 +170,35 @@ def warm(
     return prompt_for(layout, status.info), replace(memory, layout=layout)
 
 
-def read_ahead(snapshot: Snapshot, engine: Engine) -> Prompt | None:
+def read_ahead(
+    snapshot: Snapshot, engine: Engine, context: Context | None = None
+) -> tuple[Prompt, Layout] | None:
     """Give the beginning of a file just opened, to be read while the cursor is not known yet.
 
-    Wherever in the first window the user then types, everything up to the anchor is known.
+    Wherever in the first window the user then types, everything up to the anchor is known. The
+    layout is what to remember once the prompt was read.
     """
     status = engine.status
     if status.info is None or status.info.order is not FimOrder.PREFIX_FIRST:
         return None
     budget = budget_for(status.profile)
-    layout = lay_out(snapshot, min(budget.prefix, len(snapshot.text)), budget, None)
+    offset = min(budget.prefix, len(snapshot.text))
+    layout = anchor_anew(snapshot, offset, budget, None, context)
     parts = prompt_for(layout, status.info).parts
-    return Prompt(parts[: parts.index(status.info.sentinels[Sentinel.SUFFIX])], heal=False)
+    beginning = parts[: parts.index(status.info.sentinels[Sentinel.SUFFIX])]
+    return Prompt(beginning, heal=False), layout
 
 
-def refuse(snapshot: Snapshot, place: Place, settings: Settings) -> Reason | None:
+def refuse(
+    snapshot: Snapshot, place: Place, where: Inside, settings: Settings, *, manual: bool = False
+) -> Reason | None:
     """Say why nothing may be suggested here at all, if so."""
     if not settings.enabled or excluded(snapshot, settings.completion):
         return Reason.DISABLED
-    if _is_word(place.before[-1:]) and _is_word(place.after[:1]):
+    if splits_word(place) and not manual:
         return Reason.MID_WORD
-    if not closes(place.after) and len(place.after.strip()) > MAX_REST:
-        return Reason.MID_LINE
+    if not allowed(where, settings.completion) and not manual:
+        return Reason.IN_COMMENT if where is Inside.COMMENT else Reason.IN_STRING
     return None
 
 
@@ -192,21 +212,6 @@ def excluded(snapshot: Snapshot, settings: CompletionSettings) -> bool:
         or not names.isdisjoint(settings.disabled_languages)
         or any(fnmatch(path, glob) or fnmatch(path, f"*/{glob}") for glob in settings.exclude)
     )
-
-
-def choose_mode(snapshot: Snapshot, place: Place, settings: CompletionSettings) -> Mode:
-    """Decide how much is wanted: more than a line only where a body or a statement begins."""
-    if settings.multiline == "never" or not closes(place.after):
-        return Mode.LINE
-    comment = snapshot.language.line_comment
-    if comment and place.before.lstrip().startswith(comment):
-        return Mode.LINE
-    has_body = bool(place.below) and width(place.below[0]) > width(place.before)
-    if place.blank:
-        return Mode.LINE if has_body and place.before else Mode.BLOCK
-    if opens(place.before, place.style) and not has_body:
-        return Mode.BODY
-    return Mode.BLOCK if settings.multiline == "always" else Mode.LINE
 
 
 def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> Completion | None:
@@ -224,7 +229,7 @@ def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> C
     left = shown.start - len(shown.left)
     if left < 0 or not text.startswith(shown.left, left):
         return None
-    end = offset + contained(rest, place.after) if closes(place.after) else offset
+    end = _end(offset, place, rest)
     if text[end : end + KEPT_CHARS] != shown.right:
         return None
     return Completion(rest, offset, end, Reason.SHOWN, detail="typed along")
@@ -232,16 +237,14 @@ def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> C
 
 async def _draft(generation: Generation, stopper: Stopper) -> Draft:
     """Let the model write until a stop rule fires; leaving the block stops it in the worker."""
-    logprobs: list[float] = []
+    pieces: list[Piece] = []
     async with generation:
         async for piece in generation:
-            if "\n" not in stopper.text.lstrip():
-                logprobs.append(piece.logprob)
+            pieces.append(piece)
             if stopper.feed(piece.text):
                 break
     return Draft(
-        text=stopper.text,
-        logprob=_mean(logprobs[1:]),
+        pieces=tuple(pieces),
         cut_short=generation.reason == "length" and not stopper.reason,
         stopped_by=stopper.reason or generation.reason,
         trace=generation.trace,
@@ -249,25 +252,33 @@ async def _draft(generation: Generation, stopper: Stopper) -> Draft:
 
 
 async def _judge(
-    snapshot: Snapshot, offset: int, place: Place, mode: Mode, draft: Draft
+    snapshot: Snapshot,
+    offset: int,
+    place: Place,
+    mode: Mode,
+    draft: Draft,
+    *,
+    eagerness: Eagerness,
 ) -> Completion:
     """Turn a draft into what may be shown, or into the reason why nothing is."""
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
-    end = offset + trimmed.replaced
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
-    if draft.logprob < MIN_LOGPROB:
-        return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{draft.logprob:.2f}")
-    text = await clean_part(snapshot, offset, end, trimmed.text)
+    mid_line = not closes(place.after)
+    sure, score = sure_part(trimmed.text, draft.pieces, eagerness, mid_line=mid_line)
+    if not sure:
+        return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
+    end = offset + trimmed.replaced if sure == trimmed.text else _end(offset, place, sure)
+    text = await clean_part(snapshot, offset, end, sure)
     if not text:
         return _nothing(offset, Reason.PARSE, draft.trace)
-    if text != trimmed.text:
-        end = offset + contained(text, place.after) if closes(place.after) else offset
+    end = end if text == sure else _end(offset, place, text)
     return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _end(offset: int, place: Place, text: str) -> int:
+    """Return where what the text replaces ends: closers that it has itself."""
+    return offset + contained(text, place.after) if closes(place.after) else offset
 
 
 def remember(snapshot: Snapshot, completion: Completion) -> Shown:
@@ -303,7 +314,3 @@ def _failed(offset: int, error: FimbleError) -> Completion:
         case _:
             reason = Reason.FAILED
     return _nothing(offset, reason, detail=str(error))
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"

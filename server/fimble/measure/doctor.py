@@ -19,11 +19,14 @@ from rich.console import Console
 
 from fimble import __version__
 from fimble.engine.base import EngineStatus
+from fimble.engine.draft import GUESS, Acceptance
+from fimble.engine.messages import Profile
 from fimble.errors import FimbleError, ModelError, SettingsError
+from fimble.launch import find_model
 from fimble.measure.once import start_engine
 from fimble.models.files import human_size, size_of
 from fimble.models.optimized import find
-from fimble.models.profile import cache_directory
+from fimble.models.profile import cache_directory, forget, profile_key
 from fimble.models.store import Store, open_store
 from fimble.settings import FILE_NAME, Settings, load_files
 from fimble.source.languages import Languages
@@ -37,6 +40,10 @@ INSTRUCTION_SETS: Final = (
 ASK_GPU: Final = "from fimble.engine.llama import supports_gpu; print(supports_gpu())"
 X86: Final = frozenset({"x86_64", "amd64"})
 NAME_CELLS: Final = 13
+BUSY: Final = (
+    "The machine is busy, so the model's speed was not measured:"
+    " run `fimble doctor --calibrate` when nothing else runs."
+)
 CHILD_SECONDS: Final = 60.0
 
 SLOW_PREFILL: Final = 60.0
@@ -64,8 +71,11 @@ class Findings:
         self.advice.append(advice)
 
 
-def doctor() -> int:
-    """Print what there is and what to change; 0 if Fimble can complete code here, 1 if not."""
+def doctor(*, calibrate: bool = False) -> int:
+    """Print what there is and what to change; 0 if Fimble can complete code here, 1 if not.
+
+    With ``calibrate`` what was measured of the model before is measured anew.
+    """
     findings = Findings()
     settings, problems = load_files(Path.cwd())
     store = open_store()
@@ -73,7 +83,7 @@ def doctor() -> int:
     has_gpu = look_at_llama(findings)
     look_at_settings(findings, problems)
     look_at_store(findings, store)
-    look_at_model(findings, store, settings, has_gpu=has_gpu)
+    look_at_model(findings, store, settings, has_gpu=has_gpu, calibrate=calibrate)
     look_at_grammars(findings)
     look_at_cache(findings)
     show(findings, Console(highlight=False, markup=False))
@@ -188,12 +198,16 @@ def look_at_store(findings: Findings, store: Store) -> None:
     findings.add("", f"{human_size(shutil.disk_usage(existing).free)} of disk free")
 
 
-def look_at_model(findings: Findings, store: Store, settings: Settings, *, has_gpu: bool) -> None:
+def look_at_model(
+    findings: Findings, store: Store, settings: Settings, *, has_gpu: bool, calibrate: bool
+) -> None:
     """Load the model that the settings want, if it is here, and see how fast it is."""
     findings.add("model", settings.model)
     try:
-        path = store.resolve(settings.model)
+        path = find_model(settings)
         size = path.stat().st_size
+        if calibrate:
+            forget(profile_key(path))
         status = asyncio.run(_measured(settings))
     except FimbleError as error:
         findings.add("", error.message)
@@ -209,8 +223,10 @@ def look_at_model(findings: Findings, store: Store, settings: Settings, *, has_g
         f"{profile.n_threads} threads, context of {profile.n_ctx} tokens,"
         f" flash attention {'on' if profile.flash_attention else 'off'},"
         f" on the {'GPU' if profile.n_gpu_layers else 'processor'}",
-        f"reads {profile.prefill_rate:.0f} and writes {profile.decode_rate:.0f} tokens a second",
+        *rates_of(profile),
     )
+    if not profile.prefill_rate:
+        findings.advice.append(BUSY)
     is_slow = profile.prefill_rate < SLOW_PREFILL or profile.decode_rate < SLOW_DECODE
     if is_slow and profile.prefill_rate:
         findings.advice += speed_advice(store, size, has_gpu=has_gpu)
@@ -218,6 +234,17 @@ def look_at_model(findings: Findings, store: Store, settings: Settings, *, has_g
         findings.advice += optimize_advice(store, settings)
     if psutil.virtual_memory().available < size + ROOM_BESIDE_MODEL:
         findings.advice.append("Memory is short for this model: close other programs.")
+
+
+def rates_of(profile: Profile) -> list[str]:
+    """Say what was measured, if anything was."""
+    if not profile.prefill_rate:
+        return []
+    drafted = Acceptance(profile.batch_costs).length(GUESS)
+    return [
+        f"reads {profile.prefill_rate:.0f} and writes {profile.decode_rate:.0f} tokens a second",
+        f"drafts up to {drafted} tokens at once" if drafted else "does not draft: it would not pay",
+    ]
 
 
 def optimize_advice(store: Store, settings: Settings) -> list[str]:
@@ -249,7 +276,7 @@ def speed_advice(store: Store, size: int, *, has_gpu: bool) -> list[str]:
             "llama.cpp is slow here: build it for this very processor,"
             f" {install_llama('-DGGML_NATIVE=on')}"
         )
-    advice.append("Measure when nothing else runs: delete the profile in the cache directory.")
+    advice.append("Measure again when nothing else runs: `fimble doctor --calibrate`.")
     return advice
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_KEYS: Final = 200
+DEFAULT_ROWS: Final = 60
 
 
 def add_suites(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,15 @@ def add_suites(parser: argparse.ArgumentParser) -> None:
     )
     _add_trace_options(peer)
     peer.set_defaults(run=_run_peer)
+
+    anchors = suites.add_parser("anchors", help="how far above the cursor prompts are anchored")
+    anchors.add_argument(
+        "--data", type=Path, required=True, metavar="PATH", help="the folder of the benchmarks"
+    )
+    anchors.add_argument("--rows", type=int, default=DEFAULT_ROWS, help="of each language")
+    anchors.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    anchors.add_argument("--json", type=Path, metavar="FILE", help="write every cell")
+    anchors.set_defaults(run=_run_anchors)
 
 
 def _add_trace_options(parser: argparse.ArgumentParser) -> None:
@@ -97,3 +107,9 @@ def _run_peer(args: argparse.Namespace) -> int:
         json_file=args.json,
         plot_file=args.plot,
     )
+
+
+def _run_anchors(args: argparse.Namespace) -> int:
+    from fimble.measure.anchors import anchors  # noqa: PLC0415
+
+    return anchors(args.data, args.rows, args.model, args.json)

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from fimble.models.files import write_private
 
+VERSION: Final = 2
+"""Raised when the calibration measures more than before: older profiles are measured anew."""
 CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
@@ -37,7 +39,7 @@ def profile_key(model: Path) -> str:
     return " | ".join(
         (
             f"{model.name} {file.st_size} bytes {file.st_mtime_ns}",
-            f"llama-cpp-python {_version('llama-cpp-python')}",
+            f"llama-cpp-python {_version('llama-cpp-python')} profile {VERSION}",
             machine(),
         )
     )
@@ -65,6 +67,11 @@ def save(key: str, profile: dict[str, Any]) -> None:
     """Keep the profile, replacing an older one; raises `OSError` if it cannot be written."""
     content = json.dumps({"key": key, "profile": profile}, indent=2)
     write_private(_path(key), content.encode() + b"\n")
+
+
+def forget(key: str) -> None:
+    """Measure anew at the next start; raises `OSError` if the profile cannot be removed."""
+    _path(key).unlink(missing_ok=True)
 
 
 def _path(key: str) -> Path:

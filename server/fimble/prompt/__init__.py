@@ -1,4 +1,5 @@
 """What the model gets to see: the anchored layout, its budget, and the model's own format.
 
-Pure functions of frozen snapshots; nothing here waits, reads files or talks to the engine.
+Pure functions of frozen snapshots, but for the index of the workspace (`index`, `library`,
+`indexer`), which reads files in a process of its own.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from fimble.engine.messages import FimOrder, ModelInfo, Prompt
@@ -32,7 +33,7 @@ def assemble(
     never become a special token. The delta comes last in both orders: typing only grows the end
     of the prompt. Line ends are shown to the model as ``\n`` whatever the file uses.
     """
-    before = (Sentinel.PREFIX, layout.prefix)
+    before = (Sentinel.PREFIX, *_commented(layout, available), layout.prefix)
     after = (Sentinel.SUFFIX, layout.suffix)
     halves = before + after if order is FimOrder.PREFIX_FIRST else after + before
     # Codestral has none: it goes on after the prefix, which is last in its order.
@@ -57,8 +58,29 @@ def unix(text: str) -> str:
 def _header(layout: Layout, available: Container[str]) -> tuple[Sentinel | str, ...]:
     """Name the file, which tells the language, if the model was trained to be told.
 
-    Costs about ten tokens once per file and never changes while the file is edited.
+    Costs about ten tokens once per file and never changes while the file is edited. With a
+    context this is the form in which such models saw whole repositories: each file after its
+    name, the one to complete last.
     """
     if not layout.path or Sentinel.FILE not in available:
         return ()
-    return (Sentinel.FILE, f"{layout.path}\n")
+    context = layout.context
+    if not context:
+        return (Sentinel.FILE, f"{layout.path}\n")
+    named = Sentinel.REPO in available and context.repository
+    repository = (Sentinel.REPO, f"{context.repository}\n") if named else ()
+    others = ((Sentinel.FILE, f"{one.path}\n{one.text}\n") for one in context.snippets)
+    return (*repository, *chain.from_iterable(others), Sentinel.FILE, f"{context.path}\n")
+
+
+def _commented(layout: Layout, available: Container[str]) -> tuple[str, ...]:
+    """Write the context as comments at the top of the file, for models that know but files."""
+    if Sentinel.FILE in available or not layout.context:
+        return ()
+    opening, closing = layout.context.comment
+    lines = [
+        line
+        for one in layout.context.snippets
+        for line in (f"From {one.path}:", *one.text.splitlines())
+    ]
+    return ("".join(f"{opening} {line} {closing}".rstrip() + "\n" for line in lines),)

@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from fimble.engine.messages import Profile
+from fimble.prompt.context import NO_CONTEXT, Context
 from fimble.source.text import Snapshot
 
 CHARS_PER_TOKEN: Final = 3.5
@@ -33,6 +34,11 @@ QUICK_SECONDS: Final = 0.75
 """Longest a typist waits for a new prompt after a jump; the full windows are read afterwards."""
 MIN_SHARE: Final = 0.125
 """Least part of the full budget: with less the model no longer sees what the code is about."""
+CONTEXT_TOKENS: Final = 1024
+CONTEXT_SECONDS: Final = 2.0
+"""Longest the context may take to read, in the background, beside the full windows."""
+MIN_CONTEXT_CHARS: Final = 300
+"""With less room than this no snippet says enough to be worth its tokens."""
 RESERVED_TOKENS: Final = 384
 """Room in the context for the delta, the file's name and the answer."""
 
@@ -64,8 +70,8 @@ class Layout:
 
     ``start`` and ``anchor`` are the prefix window's ends; ``length`` is the whole text's length
     and ``to_end`` says that the suffix window reaches the end of the file. ``path`` is the bare
-    file name: prompts never carry the names of somebody's folders. A ``quick`` layout has smaller
-    windows than it could have.
+    file name: prompts never carry the names of folders outside the workspace. ``context`` is what
+    stands before the file. A ``quick`` layout has smaller windows than it could have.
     """
 
     uri: str
@@ -78,10 +84,12 @@ class Layout:
     length: int
     to_end: bool
     quick: bool = False
+    context: Context = NO_CONTEXT
 
     def is_like(self, other: Layout) -> bool:
         """Whether all but what was typed since the anchor is the same."""
-        return (self.prefix, self.suffix) == (other.prefix, other.suffix)
+        mine, theirs = (self.context, self.prefix), (other.context, other.prefix)
+        return mine == theirs and self.suffix == other.suffix
 
     @property
     def outgrown(self) -> bool:
@@ -101,6 +109,22 @@ def budget_for(profile: Profile | None) -> Budget:
         share = min(share, max(0.0, room))
     full = Budget(int(PREFIX_TOKENS * CHARS_PER_TOKEN), int(SUFFIX_TOKENS * CHARS_PER_TOKEN))
     return full.share(share)
+
+
+def context_chars(profile: Profile | None) -> int:
+    """Return how much context may be read within `CONTEXT_SECONDS`, in characters; 0 for none.
+
+    The full windows go first where the model has not room for all.
+    """
+    tokens = float(CONTEXT_TOKENS)
+    if profile is not None:
+        windows = budget_for(profile)
+        taken = RESERVED_TOKENS + (windows.prefix + windows.suffix) / CHARS_PER_TOKEN
+        tokens = min(tokens, profile.n_ctx - taken)
+        if profile.prefill_rate:
+            tokens = min(tokens, profile.prefill_rate * CONTEXT_SECONDS)
+    chars = int(tokens * CHARS_PER_TOKEN)
+    return chars if chars >= MIN_CONTEXT_CHARS else 0
 
 
 def quick_share(profile: Profile | None) -> float:
@@ -130,7 +154,8 @@ def lay_out(
     """Cut the prompt for a cursor at ``offset``, keeping ``previous`` wherever it still holds.
 
     Where it does not, somebody waits for a new prompt to be read: only the ``quick`` part of the
-    windows is taken, apart from a prefix that goes on from the one read before.
+    windows is taken, apart from a prefix that goes on from the one read before. The context is
+    always the one read before: a new one has to be read in advance.
     """
     if previous is not None and previous.uri != snapshot.uri:
         previous = None
@@ -141,9 +166,19 @@ def lay_out(
     return _anchored(snapshot, offset, budget, previous, quick)
 
 
-def anchor_anew(snapshot: Snapshot, offset: int, budget: Budget, previous: Layout | None) -> Layout:
-    """The best prompt for a cursor at ``offset``, to be read while nobody waits."""
-    return _anchored(snapshot, offset, budget, previous, 1.0)
+def anchor_anew(
+    snapshot: Snapshot,
+    offset: int,
+    budget: Budget,
+    previous: Layout | None,
+    context: Context | None = None,
+) -> Layout:
+    """The best prompt for a cursor at ``offset``, to be read while nobody waits.
+
+    ``context`` takes the place of the one read before.
+    """
+    layout = _anchored(snapshot, offset, budget, previous, 1.0)
+    return layout if context is None else replace(layout, context=context)
 
 
 def _shifts(snapshot: Snapshot, previous: Layout) -> tuple[Layout, Layout]:
@@ -202,6 +237,7 @@ def _anchored(
         length=len(text),
         to_end=end == len(text),
         quick=quick < 1.0,
+        context=NO_CONTEXT if previous is None else previous.context,
     )
 
 

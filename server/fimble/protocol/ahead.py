@@ -68,8 +68,10 @@ async def _think(ls: FimbleServer, snapshot: Snapshot, completion: Completion) -
 
 async def _move_anchor(ls: FimbleServer, snapshot: Snapshot, offset: int) -> None:
     """Read a better anchored prompt and swap it in, unless the user has forced one meanwhile."""
+    known = _memory(ls, snapshot.uri)
+    context = await ls.indexing.choose(ls, snapshot, offset, known)
     memory = _memory(ls, snapshot.uri)
-    better = better_anchor(snapshot, offset, memory, ls.engine)
+    better = better_anchor(snapshot, offset, memory, ls.engine, context)
     if better is None:
         return
     prompt, layout = better

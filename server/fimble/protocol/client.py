@@ -36,10 +36,18 @@ CAPABILITIES: Final[Mapping[str, Any]] = {
         "didChangeConfiguration": {"dynamicRegistration": True},
         "didChangeWatchedFiles": {"dynamicRegistration": True},
         "workspaceFolders": True,
+        "applyEdit": True,
+        "workspaceEdit": {"documentChanges": True, "resourceOperations": ["create"]},
     },
     "textDocument": {
         "synchronization": {"didSave": True},
         "inlineCompletion": {"dynamicRegistration": False},
+        "codeAction": {
+            "codeActionLiteralSupport": {"codeActionKind": {"valueSet": ["quickfix", "refactor"]}},
+            "dataSupport": True,
+            "isPreferredSupport": True,
+            "resolveSupport": {"properties": ["edit"]},
+        },
     },
 }
 
@@ -296,6 +304,35 @@ class EditorClient:
         line, character = position_at(snapshot, offset, self.encoding)
         return {"line": line, "character": character}
 
+    async def code_actions(
+        self, uri: str, start: int, end: int, *, diagnostics: Sequence[Any] = (), **context: Any
+    ) -> list[dict[str, Any]]:
+        """Ask what can be done with a range; ``context`` holds ``only`` and the like."""
+        snapshot = self.documents[uri]
+        params = {
+            "textDocument": {"uri": uri},
+            "range": self.range(snapshot, start, end),
+            "context": {"diagnostics": list(diagnostics), **context},
+        }
+        result: list[dict[str, Any]] | None = await self.request("textDocument/codeAction", params)
+        return result or []
+
+    def range(self, snapshot: Snapshot, start: int, end: int) -> dict[str, dict[str, int]]:
+        """Return two offsets as the server wants to have them."""
+        return {"start": self.position(snapshot, start), "end": self.position(snapshot, end)}
+
+    def apply(self, edit: Mapping[str, Any]) -> None:
+        """Apply a workspace edit to the open documents that it is about."""
+        files = dict(edit.get("changes") or {})
+        for change in edit.get("documentChanges") or ():
+            if "edits" in change:
+                files[change["textDocument"]["uri"]] = change["edits"]
+        for uri, edits in files.items():
+            before = self.documents[uri]
+            for one in sorted(edits, key=lambda one: self._place(before, one)[0], reverse=True):
+                start, end = self._place(before, one)
+                self.edit(uri, start, end, one["newText"])
+
     # --- Fimble's own ---------------------------------------------------------------------
 
     async def status(self) -> dict[str, Any]:
@@ -329,6 +366,13 @@ class EditorClient:
         stdin = self._started().stdin
         assert stdin is not None, "it is a pipe"
         return stdin
+
+    def _place(self, snapshot: Snapshot, edit: Mapping[str, Any]) -> tuple[int, int]:
+        start, end = edit["range"]["start"], edit["range"]["end"]
+        return (
+            offset_at(snapshot, start["line"], start["character"], self.encoding),
+            offset_at(snapshot, end["line"], end["character"], self.encoding),
+        )
 
     def _suggestion(self, snapshot: Snapshot, item: Mapping[str, Any], offset: int) -> Suggestion:
         place = item.get("range")
@@ -376,6 +420,9 @@ class EditorClient:
                 result = [self.settings for _ in params["items"]]
             case "client/registerCapability":
                 self.registrations += [one["method"] for one in params["registrations"]]
+            case "workspace/applyEdit":
+                self.apply(params["edit"])
+                result = {"applied": True}
             case _ if "id" not in message:
                 self.unexpected.append(message)
         if "method" in message and "id" in message:

@@ -14,6 +14,7 @@ from pygls.uris import to_fs_path
 
 from fimble import settings
 from fimble.protocol import logs
+from fimble.protocol.indexing import watched_globs
 
 if TYPE_CHECKING:
     from fimble.errors import SettingsError
@@ -62,9 +63,12 @@ async def did_change_configuration(
     apply(ls)
 
 
-def did_change_watched_files(ls: FimbleServer, _params: types.DidChangeWatchedFilesParams) -> None:
-    """Read the settings files again; nothing else is watched."""
-    apply(ls)
+def did_change_watched_files(ls: FimbleServer, params: types.DidChangeWatchedFilesParams) -> None:
+    """Read the settings files again if one is among the files; the index looks at the others."""
+    uris = [change.uri for change in params.changes]
+    if any(uri.endswith(f"/{settings.FILE_NAME}") for uri in uris):
+        apply(ls)
+    ls.indexing.touched(uris)
 
 
 def on_initialize(ls: FimbleServer, params: types.InitializeParams) -> None:
@@ -98,8 +102,9 @@ async def watch(ls: FimbleServer) -> None:
         section: Any = types.DidChangeConfigurationRegistrationOptions(section=SECTION)
         wanted.append(_registration(types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
     if _is_dynamic(workspace and workspace.did_change_watched_files):
-        watcher = types.FileSystemWatcher(glob_pattern=f"**/{settings.FILE_NAME}")
-        files: Any = types.DidChangeWatchedFilesRegistrationOptions(watchers=[watcher])
+        globs = (f"**/{settings.FILE_NAME}", *watched_globs(ls))
+        watchers = [types.FileSystemWatcher(glob_pattern=glob) for glob in globs]
+        files: Any = types.DidChangeWatchedFilesRegistrationOptions(watchers=watchers)
         wanted.append(_registration(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, files))
     if not wanted:
         return
@@ -125,6 +130,7 @@ def apply(ls: FimbleServer) -> None:
         ls.notices.show(problem, types.MessageType.Warning)
     if not ls.engine.was_launched or _for_engine(now) != _for_engine(before):
         ls.engine.launch(now)
+    ls.work.start("indexing", ls.indexing.follow(ls))
 
 
 def _for_engine(values: Settings) -> object:

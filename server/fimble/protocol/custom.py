@@ -61,7 +61,8 @@ async def flush(ls: FimbleServer, _params: object) -> None:
     """Answer when nothing is left to do in the background: loading, parsing, reading ahead."""
     await ls.work.idle()
     await ls.engine.settled()
-    # Reading ahead begins when the model is ready.
+    await ls.indexing.idle()
+    # Reading ahead begins when the model is ready, and again when the workspace is indexed.
     await ls.work.idle()
     try:
         await ls.engine.flush()

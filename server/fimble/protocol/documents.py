@@ -12,16 +12,17 @@ from lsprotocol import types
 
 from fimble.engine.messages import Priority, State
 from fimble.errors import EngineError, ModelError
-from fimble.features.complete import excluded, read_ahead
+from fimble.features.complete import Memory, excluded, read_ahead
 from fimble.protocol import configuration
 from fimble.protocol.logs import logger
 from fimble.protocol.power import may_work_ahead
 from fimble.settings import FILE_NAME
+from fimble.source.around import QUERIES
 from fimble.source.positions import Encoding, offset_at
 from fimble.source.tree import SLICE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fimble.protocol.server import FimbleServer
     from fimble.source.text import Snapshot
@@ -44,6 +45,7 @@ def did_open(ls: FimbleServer, params: types.DidOpenTextDocumentParams) -> None:
     ls.work.supersede(item.uri)
     snapshot = ls.session.open(item.uri, item.version, item.language_id, item.text)
     parse_later(ls, snapshot)
+    ls.indexing.opened(snapshot)
     warm_later(ls, snapshot)
 
 
@@ -62,6 +64,7 @@ def did_change(ls: FimbleServer, params: types.DidChangeTextDocumentParams) -> N
     ls.work.supersede(uri)
     snapshot = snapshot.parse(budget_ms=SLICE_MS)
     ls.session.change(snapshot)
+    ls.indexing.changed(snapshot, _start_of(params.content_changes[-1:]))
     parse_later(ls, snapshot)
 
 
@@ -76,6 +79,7 @@ def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> Non
     ls.work.supersede(params.text_document.uri)
     if not ls.session.close(params.text_document.uri):
         logger.warning("a document that is not open was closed")
+    ls.indexing.closed(params.text_document.uri)
 
 
 def changed(
@@ -108,6 +112,14 @@ def difference(old: str, new: str) -> tuple[int, int, str]:
         ),
     )
     return start, len(old) - behind, new[start : len(new) - behind]
+
+
+def _start_of(changes: Sequence[types.TextDocumentContentChangeEvent]) -> int | None:
+    """Return the line where the last of the changes begins; None if the client does not tell."""
+    last = changes[-1] if changes else None
+    if not isinstance(last, types.TextDocumentContentChangePartial):
+        return None
+    return last.range.start.line
 
 
 def _common(limit: int, are_equal: Callable[[int, int], bool]) -> int:
@@ -146,6 +158,9 @@ async def _parse(ls: FimbleServer, uri: str) -> None:
             grammar = await asyncio.to_thread(ls.session.languages.grammar, language)
             if grammar is None:
                 return
+            for query in QUERIES:
+                # Compiling keeps the interpreter lock, and later somebody would wait for it.
+                await asyncio.to_thread(ls.session.languages.query, language, query)
             ls.session.parsed(await document.snapshot.parse_in_slices(grammar))
 
 
@@ -153,10 +168,18 @@ async def _warm(ls: FimbleServer, uri: str) -> None:
     document = ls.session.document(uri)
     if document is None:
         return
-    prompt = read_ahead(document.snapshot, ls.engine)
-    if prompt is None:
+    context = None
+    if document.memory is None:  # where it was typed in already, `ahead` looks after the context
+        context = await ls.indexing.choose(ls, document.snapshot, 0, None)
+    ahead = read_ahead(document.snapshot, ls.engine, context)
+    if ahead is None:
         return
+    prompt, layout = ahead
     try:
         await ls.engine.prefill(prompt, priority=Priority.OPENED)
     except (EngineError, ModelError):
         logger.debug("a document could not be read ahead")
+        return
+    now = ls.session.document(uri)
+    if now is not None and now.memory is None and layout.context:
+        ls.session.amend(uri, Memory(layout=layout))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from fimble.engine.base import Engine, EngineStatus, Generation
-from fimble.engine.messages import Priority, Prompt, State, Stats
+from fimble.engine.messages import GREEDY, Priority, Prompt, Sampling, State, Stats
 from fimble.errors import EngineClosed, EngineError, EngineLoading, FimbleError, ModelMissing
 from fimble.protocol import logs
 
@@ -96,9 +96,16 @@ class EngineHost:
         max_tokens: int,
         priority: Priority = Priority.KEY_PRESS,
         one_line: bool = False,
+        sampling: Sampling = GREEDY,
+        guess: str = "",
     ) -> Generation:
         return self._ready().generate(
-            prompt, max_tokens=max_tokens, priority=priority, one_line=one_line
+            prompt,
+            max_tokens=max_tokens,
+            priority=priority,
+            one_line=one_line,
+            sampling=sampling,
+            guess=guess,
         )
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:

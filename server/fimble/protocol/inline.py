@@ -11,6 +11,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
 from fimble.engine.base import Trace
+from fimble.features.choices import Selected, beyond, choices
 from fimble.features.complete import Completion, Reason, complete, warm
 from fimble.protocol.logs import logger
 from fimble.session import Explanation
@@ -38,31 +39,66 @@ async def inline_completion(
     snapshot, position = document.snapshot, params.position
     offset = offset_at(snapshot, position.line, position.character, ls.protocol.encoding)
     try:
-        completion = await _complete(ls, document, offset)
+        completions = await _complete(ls, document, offset, params.context)
     except asyncio.CancelledError:
         _explain(ls, params, _nothing(offset, Reason.CANCELLED), started)
         raise
-    _explain(ls, params, completion, started)
-    if completion.reason is not Reason.STALE:
-        ls.ahead.follow(ls, snapshot, completion)
-    return _answer(ls, snapshot, completion)
+    _explain(ls, params, completions[0], started)
+    if completions[0].reason is not Reason.STALE:
+        ls.ahead.follow(ls, snapshot, completions[0])
+    return _answer(ls, snapshot, completions)
 
 
-async def _complete(ls: FimbleServer, document: Document[Memory], offset: int) -> Completion:
+async def _complete(
+    ls: FimbleServer,
+    document: Document[Memory],
+    offset: int,
+    context: types.InlineCompletionContext,
+) -> tuple[Completion, ...]:
     """Ask the feature; whatever it says of a text that has changed meanwhile is stale."""
     snapshot = document.snapshot
-    work = complete(snapshot, offset, document.memory, ls.engine, ls.session.settings)
     try:
-        result = await ls.work.until_stale(snapshot.uri, work)
+        result = await ls.work.until_stale(snapshot.uri, _ask(ls, document, offset, context))
     except asyncio.CancelledError:
         _remember_anchor(ls, document, offset)
         raise
     if result is None:
         _remember_anchor(ls, document, offset)
-        return _nothing(offset, Reason.STALE)
-    completion, memory = result
+        return (_nothing(offset, Reason.STALE),)
+    completions, memory = result
     ls.session.remember(snapshot, memory)
-    return completion if ls.session.is_current(snapshot) else _nothing(offset, Reason.STALE)
+    return completions if ls.session.is_current(snapshot) else (_nothing(offset, Reason.STALE),)
+
+
+async def _ask(
+    ls: FimbleServer,
+    document: Document[Memory],
+    offset: int,
+    context: types.InlineCompletionContext,
+) -> tuple[tuple[Completion, ...], Memory]:
+    """Ask for one suggestion, for some to choose from, or for more than the selected item."""
+    snapshot, memory, engine, settings = (
+        document.snapshot,
+        document.memory,
+        ls.engine,
+        ls.session.settings,
+    )
+    if info := context.selected_completion_info:
+        selected = _selected(ls, snapshot, info)
+        completion, memory = await beyond(selected, snapshot, memory, engine, settings)
+        return (completion,), memory
+    if context.trigger_kind is types.InlineCompletionTriggerKind.Invoked:
+        return await choices(snapshot, offset, memory, engine, settings)
+    completion, memory = await complete(snapshot, offset, memory, engine, settings)
+    return (completion,), memory
+
+
+def _selected(ls: FimbleServer, snapshot: Snapshot, info: types.SelectedCompletionInfo) -> Selected:
+    start, end = (
+        offset_at(snapshot, place.line, place.character, ls.protocol.encoding)
+        for place in (info.range.start, info.range.end)
+    )
+    return Selected(min(start, end), max(start, end), info.text)
 
 
 def _remember_anchor(ls: FimbleServer, document: Document[Memory], offset: int) -> None:
@@ -84,14 +120,19 @@ def _nothing(offset: int, reason: Reason) -> Completion:
 
 
 def _answer(
-    ls: FimbleServer, snapshot: Snapshot, completion: Completion
+    ls: FimbleServer, snapshot: Snapshot, completions: tuple[Completion, ...]
 ) -> types.InlineCompletionList | None:
-    if not completion.text:
-        return None
+    items = [_item(ls, snapshot, completion) for completion in completions if completion.text]
+    return types.InlineCompletionList(items) if items else None
+
+
+def _item(
+    ls: FimbleServer, snapshot: Snapshot, completion: Completion
+) -> types.InlineCompletionItem:
     start = position_at(snapshot, completion.start, ls.protocol.encoding)
     end = position_at(snapshot, completion.end, ls.protocol.encoding)
     place = types.Range(types.Position(*start), types.Position(*end))
-    return types.InlineCompletionList([types.InlineCompletionItem(completion.text, range=place)])
+    return types.InlineCompletionItem(completion.text, range=place)
 
 
 def _explain(
@@ -109,4 +150,6 @@ def _explain(
         outside_ms=max(total_ms - trace.queue_ms - trace.model_ms, 0.0),
     )
     ls.session.explain(explanation)
-    logger.debug("inline completion: %s in %.1f ms", completion.reason, total_ms)
+    logger.debug(
+        "inline completion: %s %s in %.1f ms", completion.reason, completion.detail, total_ms
+    )

@@ -187,6 +187,19 @@ class FimbleProtocol(LanguageServerProtocol):
         self.initialized = True
         return result
 
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(
+        self, params: types.ExecuteCommandParams
+    ) -> Generator[Any, Any, Any]:
+        """Give a command's handler the whole parameters, as every other handler gets them.
+
+        pygls unpacks the arguments, which loses the token of the client's progress bar.
+        """
+        handler = self.fm.commands.get(params.command)
+        if handler is None:
+            raise JsonRpcInvalidParams("There is no such command.")
+        return (yield handler, (params,), None)
+
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: Any) -> None:  # type: ignore[override]
         """End the conversation; the process ends when the loop has cleaned up."""

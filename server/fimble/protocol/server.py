@@ -13,9 +13,11 @@ from fimble import __version__
 from fimble.engine.messages import State
 from fimble.features.complete import Memory
 from fimble.protocol import (
+    actions,
     configuration,
     custom,
     documents,
+    indexing,
     inline,
     lifecycle,
     logs,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from fimble.engine.base import EngineStatus
 
 CLOSE_SECONDS: Final = 5.0
-_GROUPS: Final = (lifecycle, documents, inline, configuration, custom)
+_GROUPS: Final = (lifecycle, documents, inline, actions, configuration, indexing, custom)
 
 
 class FimbleServer(LanguageServer):
@@ -44,7 +46,13 @@ class FimbleServer(LanguageServer):
 
     protocol: FimbleProtocol
 
-    def __init__(self, launcher: Launcher, *, user_directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        *,
+        user_directory: Path | None = None,
+        index_directory: Path | None = None,
+    ) -> None:
         super().__init__(
             "fimble",
             __version__,
@@ -52,12 +60,14 @@ class FimbleServer(LanguageServer):
             protocol_cls=FimbleProtocol,
         )
         self.session: Session[Memory] = Session(Languages.load())
+        self.listings = actions.Listings()
         self.work = Work()
         self.ahead = Ahead()
         self.engine = EngineHost(launcher, self.work)
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)
         self.parsing = asyncio.Lock()
+        self.indexing = indexing.Indexing(index_directory, self.warm_all)
         self.told_status: dict[str, Any] | None = None
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
@@ -79,9 +89,15 @@ class FimbleServer(LanguageServer):
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.work.close()
+                await self.indexing.close()
                 await self.engine.close()
         except TimeoutError:
             logs.logger.warning("the engine did not end in time")
+
+    def warm_all(self) -> None:
+        """Let the model read the open documents, with what is known of the workspace by now."""
+        for document in self.session:
+            documents.warm_later(self, document.snapshot)
 
     def _on_engine_status(self, status: EngineStatus) -> None:
         custom.tell_status(self, status)
@@ -92,8 +108,7 @@ class FimbleServer(LanguageServer):
                     self._progress.show(status.progress, status.stage, cancellable=cancellable)
             case State.READY:
                 self._progress.end("ready")
-                for document in self.session:
-                    documents.warm_later(self, document.snapshot)
+                self.warm_all()
             case State.FAILED | State.DOWN:
                 self._progress.end("failed")
                 if status.error is not None:
@@ -102,28 +117,41 @@ class FimbleServer(LanguageServer):
                 self._progress.end("stopped")
 
 
-def create_server(launcher: Launcher, *, user_directory: Path | None = None) -> FimbleServer:
+def create_server(
+    launcher: Launcher,
+    *,
+    user_directory: Path | None = None,
+    index_directory: Path | None = None,
+) -> FimbleServer:
     """Make a server with all its handlers.
 
     ``user_directory`` holds the user's ``fimble.toml``; None means where the system keeps such
-    files.
+    files. ``index_directory`` is where indexes of workspaces are kept; None means that there are
+    none.
     """
-    server = FimbleServer(launcher, user_directory=user_directory)
+    server = FimbleServer(launcher, user_directory=user_directory, index_directory=index_directory)
     for group in _GROUPS:
         group.register(server)
     return server
 
 
-def serve_stdio(launcher: Launcher, *, user_directory: Path | None = None) -> int:
+def serve_stdio(
+    launcher: Launcher,
+    *,
+    user_directory: Path | None = None,
+    index_directory: Path | None = None,
+) -> int:
     """Talk to one client on standard input and output; return the process's exit status."""
     logs.set_up()
-    return asyncio.run(_serve_stdio(launcher, user_directory))
+    return asyncio.run(_serve_stdio(launcher, user_directory, index_directory))
 
 
-async def _serve_stdio(launcher: Launcher, user_directory: Path | None) -> int:
+async def _serve_stdio(
+    launcher: Launcher, user_directory: Path | None, index_directory: Path | None
+) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.on_loop_exception)
-    server = create_server(launcher, user_directory=user_directory)
+    server = create_server(launcher, user_directory=user_directory, index_directory=index_directory)
     writer = StdoutWriter()
     server.protocol.set_writer(writer)
     await converse(stdin_reader(loop), server.protocol)

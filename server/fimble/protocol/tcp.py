@@ -22,7 +22,12 @@ LOCALHOST: Final = "127.0.0.1"
 
 
 def serve_tcp(
-    launcher: Launcher, port: int, token: str | None = None, *, user_directory: Path | None = None
+    launcher: Launcher,
+    port: int,
+    token: str | None = None,
+    *,
+    user_directory: Path | None = None,
+    index_directory: Path | None = None,
 ) -> int:
     """Talk to one client on a socket of this machine; return the process's exit status.
 
@@ -33,7 +38,7 @@ def serve_tcp(
     """
     logs.set_up()
     gate = Gate(token or secrets.token_urlsafe(24))
-    return asyncio.run(_Listener(launcher, gate, user_directory).serve(port))
+    return asyncio.run(_Listener(launcher, gate, user_directory, index_directory).serve(port))
 
 
 @dataclass(slots=True)
@@ -41,6 +46,7 @@ class _Listener:
     launcher: Launcher
     gate: Gate
     user_directory: Path | None
+    index_directory: Path | None
 
     async def serve(self, port: int) -> int:
         loop = asyncio.get_running_loop()
@@ -69,7 +75,11 @@ class _Listener:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> int | None:
         """Serve one connection; None if it was none of our client's."""
-        server = create_server(self.launcher, user_directory=self.user_directory)
+        server = create_server(
+            self.launcher,
+            user_directory=self.user_directory,
+            index_directory=self.index_directory,
+        )
         server.protocol.gate = self.gate
         server.protocol.set_writer(writer)
         await converse(reader, server.protocol)

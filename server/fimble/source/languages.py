@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import logging
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tree_sitter import Language as Grammar
     from tree_sitter import Query
@@ -62,7 +62,12 @@ class Language:
     Extensions have their dot. ``indent`` is one level by the language's custom.
     ``grammar_package`` is the distribution on PyPI, ``grammar_function`` what its module calls to
     get the grammar; both are empty where there is none. ``queries`` is the folder that holds the
-    queries, where dialects share them.
+    queries, where dialects share them. ``stubs`` are regular expressions for bodies that only say
+    that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
+    ``compiler`` is a command that reads a file from standard input and fails if it does not
+    compile, running nothing of it; so are ``checkers``, which print
+    ``file:line:column: code message``. ``examples`` is what an example in a comment begins with;
+    where it is set, the folder's program `examples` runs those of one function.
     """
 
     id: str
@@ -78,6 +83,11 @@ class Language:
     grammar_package: str = ""
     grammar_function: str = ""
     queries: str = ""
+    stubs: tuple[str, ...] = ()
+    imports: Mapping[str, str] = field(default_factory=dict, compare=False)
+    compiler: tuple[str, ...] = ()
+    checkers: tuple[tuple[str, ...], ...] = ()
+    examples: str = ""
 
 
 PLAIN: Final = Language(id="plaintext", name="Plain Text", lsp_ids=("plaintext", "text"))
@@ -149,6 +159,11 @@ class Languages:
         if key not in self._queries:
             self._queries[key] = self._load_query(language, name)
         return self._queries[key]
+
+    def examples_program(self, language: Language) -> str | None:
+        """Return the source of what runs a function's examples, or None."""
+        file = next((self._directory / language.queries).glob("examples.*"), None)
+        return None if file is None else file.read_text(encoding="utf-8")
 
     def _load_query(self, language: Language, name: str) -> Query | None:
         file = self._directory / language.queries / f"{name}.scm"

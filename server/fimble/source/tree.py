@@ -178,6 +178,21 @@ def surrounding(
     return min(low, start), max(high, end)
 
 
+def holder_end(tree: Tree, start_byte: int, end_byte: int) -> int | None:
+    """Return where the node ends that begins in a range and goes on behind it, if it is closed.
+
+    The innermost such node counts, and it is closed if its last part is a word or a mark of its
+    own: ``}``, ``end``. What ends with its last statement, as in Python, never is.
+    """
+    node = tree.root_node.descendant_for_byte_range(end_byte - 1, end_byte - 1)
+    while node is not None and node.end_byte <= end_byte:
+        node = node.parent
+    if node is None or node.parent is None or node.start_byte < start_byte or node.has_error:
+        return None
+    last = node.child(node.child_count - 1)
+    return node.end_byte if last is not None and not last.is_named else None
+
+
 def error_nodes(tree: Tree, start_byte: int = 0, end_byte: int = MAX_BYTE) -> Iterator[Node]:
     """Yield the ERROR and MISSING nodes that touch a byte range (the whole file by default).
 

@@ -1,0 +1,78 @@
+--- Draws a suggestion behind the cursor, as an extmark that is only touched when it changes.
+local M = {}
+
+local text = require('fimble.text')
+
+M.namespace = vim.api.nvim_create_namespace('fimble')
+
+local MARK = 1
+
+---@class fimble.Drawing
+---@field bufnr integer
+---@field row integer
+---@field col integer
+---@field rest string
+---@field replaced string what stands right of the cursor and will be replaced
+---@field counter string
+
+---@type fimble.Drawing?
+local drawn
+
+--- Links the groups, unless the user's colours have them; again after each colour scheme.
+function M.define_highlights()
+  vim.api.nvim_set_hl(0, 'FimbleSuggestion', { default = true, link = 'NonText' })
+  vim.api.nvim_set_hl(0, 'FimbleCounter', { default = true, link = 'FimbleSuggestion' })
+end
+
+---@param drawing fimble.Drawing
+function M.draw(drawing)
+  if vim.deep_equal(drawn, drawing) then
+    return
+  end
+  if drawn and drawn.bufnr ~= drawing.bufnr then
+    M.clear()
+  end
+  local lines = M.lines(drawing)
+  local first = table.remove(lines, 1)
+  if drawing.counter ~= '' then
+    first[#first + 1] = { drawing.counter, 'FimbleCounter' }
+  end
+  vim.api.nvim_buf_set_extmark(drawing.bufnr, M.namespace, drawing.row, drawing.col, {
+    id = MARK,
+    virt_text = first,
+    virt_text_pos = 'inline',
+    virt_lines = lines,
+    -- Not the colour of what stands there, say, of a matching bracket.
+    hl_mode = 'replace',
+    right_gravity = true,
+    undo_restore = false,
+  })
+  drawn = drawing
+end
+
+--- The virtual lines; what is to be replaced stays visible, so the ghost does not repeat it.
+---@param drawing fimble.Drawing
+---@return [string, string][][]
+function M.lines(drawing)
+  local rest = drawing.rest
+  if drawing.replaced ~= '' and vim.endswith(rest, drawing.replaced) then
+    rest = rest:sub(1, -#drawing.replaced - 1)
+  end
+  local tabstop = vim.bo[drawing.bufnr].tabstop
+  local column = vim.fn.virtcol('.') - 1
+  local lines = {}
+  for line in vim.gsplit(rest, '\n', { plain = true }) do
+    lines[#lines + 1] = { { text.expand(line, column, tabstop), 'FimbleSuggestion' } }
+    column = 0
+  end
+  return lines
+end
+
+function M.clear()
+  if drawn and vim.api.nvim_buf_is_valid(drawn.bufnr) then
+    vim.api.nvim_buf_del_extmark(drawn.bufnr, M.namespace, MARK)
+  end
+  drawn = nil
+end
+
+return M

@@ -1,0 +1,436 @@
+--- Inline completion for Neovim before 0.12: one suggestion, in the current buffer.
+---
+--- Each change in insert mode is handled before the screen is drawn. What was typed along the
+--- suggestion is cut off its front at once, and the server is asked at every change: it gives up
+--- what it is doing for an older text, so nothing waits here. An answer for a text or a cursor
+--- that has changed meanwhile is dropped.
+local M = {}
+
+local client = require('fimble.client')
+local config = require('fimble.config')
+local events = require('fimble.events')
+local ghost = require('fimble.ghost')
+local popup = require('fimble.popup')
+local text = require('fimble.text')
+
+---@enum fimble.Trigger as the protocol numbers them
+local TRIGGER = { invoked = 1, automatic = 2 }
+
+---@class fimble.Place where the cursor was, in which state of the buffer
+---@field bufnr integer
+---@field tick integer
+---@field row integer from 0
+---@field col integer in bytes, from 0
+
+---@class fimble.Item
+---@field text string
+---@field command? lsp.Command
+
+---@class fimble.Suggestion
+---@field client_id integer
+---@field bufnr integer
+---@field row integer where the items' texts begin
+---@field col integer
+---@field right string what stands right of the cursor
+---@field replaced integer how many bytes of it an item replaces
+---@field items fimble.Item[]
+---@field index integer
+---@field complete boolean whether more candidates were asked for already
+
+---@class fimble.Ticket a request that was not answered yet
+---@field place fimble.Place
+---@field client_id integer
+---@field id? integer
+
+---@type fimble.Suggestion?
+local shown
+---@type fimble.Ticket?
+local asked
+---@type fimble.Place?
+local handled
+--- Whether users were told that something is shown.
+local announced = false
+
+---@return fimble.Place
+local function here()
+  local bufnr = vim.api.nvim_get_current_buf()
+  local row, col = unpack(vim.api.nvim_win_get_cursor(0))
+  local tick = vim.api.nvim_buf_get_changedtick(bufnr)
+  return { bufnr = bufnr, tick = tick, row = row - 1, col = col }
+end
+
+---@param place fimble.Place
+---@return string left, string right
+local function around(place)
+  local line = vim.api.nvim_buf_get_lines(place.bufnr, place.row, place.row + 1, false)[1] or ''
+  return line:sub(1, place.col), line:sub(place.col + 1)
+end
+
+local function is_inserting()
+  return vim.api.nvim_get_mode().mode:sub(1, 1) == 'i'
+end
+
+--- What of an item is still to come at a place, or nil if the text went another way.
+---@param suggestion fimble.Suggestion
+---@param item fimble.Item
+---@param place fimble.Place
+---@return string?
+local function rest_of(suggestion, item, place)
+  if place.bufnr ~= suggestion.bufnr or place.row < suggestion.row then
+    return nil
+  end
+  if place.row == suggestion.row and place.col < suggestion.col then
+    return nil
+  end
+  local typed = table.concat(
+    vim.api.nvim_buf_get_text(
+      place.bufnr,
+      suggestion.row,
+      suggestion.col,
+      place.row,
+      place.col,
+      {}
+    ),
+    '\n'
+  )
+  return vim.startswith(item.text, typed) and item.text:sub(#typed + 1) or nil
+end
+
+--- Take closing signs into account that a plugin for pairs has put behind the cursor.
+---@param suggestion fimble.Suggestion
+---@param right string
+---@param rest string
+---@return boolean whether the text right of the cursor is as it should be
+local function follow_right(suggestion, right, rest)
+  if right == suggestion.right then
+    return true
+  end
+  local added = #right - #suggestion.right
+  local closers = right:sub(1, math.max(added, 0))
+  local is_pair = closers:match('^[%)%]}"\'`]+$')
+    and right:sub(added + 1) == suggestion.right
+    and rest:find(closers, 1, true)
+  if not is_pair then
+    return false
+  end
+  suggestion.right = right
+  suggestion.replaced = suggestion.replaced + added
+  return true
+end
+
+local function hide()
+  shown = nil
+  ghost.clear()
+  if announced then
+    announced = false
+    events.fire('FimbleHidden')
+  end
+end
+
+--- Draw what is left of the suggestion, or hide it where nothing is.
+---@param place fimble.Place
+local function draw(place)
+  local suggestion = shown
+  local rest = suggestion and rest_of(suggestion, suggestion.items[suggestion.index], place)
+  if not suggestion or not rest or rest == '' then
+    hide()
+    return
+  end
+  if config.current.popup == 'hide' and popup.is_visible() then
+    ghost.clear()
+    return
+  end
+  local count = #suggestion.items
+  ghost.draw({
+    bufnr = place.bufnr,
+    row = place.row,
+    col = place.col,
+    rest = rest,
+    replaced = suggestion.right:sub(1, suggestion.replaced),
+    counter = count > 1 and (' (%d/%d)'):format(suggestion.index, count) or '',
+  })
+  if not announced then
+    announced = true
+    events.fire('FimbleShown', { text = rest, index = suggestion.index, count = count })
+  end
+end
+
+local function cancel()
+  local ticket = asked
+  asked = nil
+  local asked_client = ticket and vim.lsp.get_client_by_id(ticket.client_id)
+  if ticket and ticket.id and asked_client then
+    client.call(asked_client, 'cancel_request', ticket.id)
+  end
+end
+
+--- Want no answer any more.
+local function give_up()
+  if asked then
+    cancel()
+    events.fire('FimbleAnswered', { count = 0 })
+  end
+end
+
+--- The suggestion that an answer makes at a place, or nil.
+---@param answer any
+---@param place fimble.Place
+---@param from vim.lsp.Client
+---@return fimble.Suggestion?
+local function read(answer, place, from)
+  local left, right = around(place)
+  ---@type fimble.Suggestion
+  local suggestion = {
+    client_id = from.id,
+    bufnr = place.bufnr,
+    row = place.row,
+    col = place.col,
+    right = right,
+    replaced = 0,
+    items = {},
+    index = 1,
+    complete = false,
+  }
+  local range
+  for _, item in ipairs(answer and (answer.items or answer) or {}) do
+    -- All items must be for one range; nothing else could be drawn in one place.
+    range = range or item.range
+    local is_plain = type(item.insertText) == 'string'
+    if is_plain and item.insertText ~= '' and vim.deep_equal(range, item.range) then
+      local lines = item.insertText:gsub('\r\n?', '\n')
+      table.insert(suggestion.items, { text = lines, command = item.command })
+    end
+  end
+  if range then
+    local is_here = range.start.line == place.row and range['end'].line == place.row
+    if not is_here then
+      return nil
+    end
+    local encoding = from.offset_encoding
+    suggestion.col = client.byte_column(left .. right, range.start.character, encoding)
+    local last = client.byte_column(left .. right, range['end'].character, encoding)
+    suggestion.replaced = math.max(last - place.col, 0)
+  end
+  local first = suggestion.items[1]
+  return first and rest_of(suggestion, first, place) and suggestion or nil
+end
+
+--- Whether the suggestion that is shown is better kept than replaced: it would only flicker.
+---@param new fimble.Suggestion
+---@param place fimble.Place
+---@return boolean
+local function keeps(new, place)
+  local suggestion = shown
+  if not suggestion then
+    return false
+  end
+  local rest = rest_of(suggestion, suggestion.items[suggestion.index], place)
+  local offered = rest_of(new, new.items[1], place)
+  return rest ~= nil and rest ~= '' and not vim.startswith(offered or '', rest)
+end
+
+--- Put the candidates of an answer behind the one that is shown.
+---@param new fimble.Suggestion
+---@param place fimble.Place
+local function add(new, place)
+  local suggestion = assert(shown)
+  local seen = {}
+  for _, item in ipairs(suggestion.items) do
+    seen[rest_of(suggestion, item, place) or false] = true
+  end
+  local typed = suggestion.items[suggestion.index].text
+  typed = typed:sub(1, #typed - #rest_of(suggestion, suggestion.items[suggestion.index], place))
+  for _, item in ipairs(new.items) do
+    local rest = rest_of(new, item, place)
+    if rest and not seen[rest] then
+      seen[rest] = true
+      table.insert(suggestion.items, { text = typed .. rest, command = item.command })
+    end
+  end
+end
+
+---@param place fimble.Place
+---@param trigger fimble.Trigger
+---@param done? fun() called with the answer in place
+local function ask(place, trigger, done)
+  cancel()
+  local server = client.get(place.bufnr)
+  if not server then
+    return
+  end
+  local params = vim.lsp.util.make_position_params(0, server.offset_encoding)
+  params.context = { triggerKind = trigger }
+  ---@type fimble.Ticket
+  local ticket = { place = place, client_id = server.id }
+  asked = ticket
+  local function answered(_, answer)
+    if asked ~= ticket then
+      return
+    end
+    asked = nil
+    if not is_inserting() or not vim.deep_equal(here(), place) then
+      events.fire('FimbleAnswered', { count = 0 })
+      return
+    end
+    local new = read(answer, place, server)
+    if new and shown and trigger == TRIGGER.invoked then
+      add(new, place)
+    elseif new and not keeps(new, place) then
+      shown = new
+    end
+    if shown and trigger == TRIGGER.invoked then
+      shown.complete = true
+    end
+    if done then
+      done()
+    end
+    draw(place)
+    events.fire('FimbleAnswered', { count = new and #new.items or 0 })
+  end
+  local method = client.INLINE_COMPLETION
+  local sent, id = client.call(server, 'request', method, params, answered, place.bufnr)
+  ticket.id = sent and id or nil
+  events.fire('FimbleAsked')
+end
+
+--- Handle what the user did; may be called as often as one likes.
+function M.update()
+  local place = here()
+  if not is_inserting() or vim.deep_equal(place, handled) then
+    return
+  end
+  handled = place
+  if vim.fn.reg_executing() ~= '' then
+    M.clear()
+    return
+  end
+  local suggestion = shown
+  if suggestion then
+    local rest = rest_of(suggestion, suggestion.items[suggestion.index], place)
+    local _, right = around(place)
+    if not rest or not follow_right(suggestion, right, rest) then
+      shown = nil
+    end
+    draw(place)
+  end
+  ask(place, TRIGGER.automatic)
+end
+
+--- Hide the suggestion and forget what was asked for.
+function M.clear()
+  handled = nil
+  give_up()
+  hide()
+end
+
+--- Hide the suggestion until something is typed.
+---@return boolean whether there was one
+function M.dismiss()
+  if not M.is_visible() then
+    return false
+  end
+  give_up()
+  hide()
+  return true
+end
+
+---@return boolean
+function M.is_visible()
+  return announced and not (config.current.popup == 'hide' and popup.is_visible())
+end
+
+--- Insert a part of the suggestion, as one undo step.
+---@param kind 'all'|'word'|'line'
+---@return boolean whether there was one
+function M.accept(kind)
+  local suggestion = shown
+  if not suggestion or not M.is_visible() then
+    return false
+  end
+  local place = here()
+  local item = suggestion.items[suggestion.index]
+  local rest = rest_of(suggestion, item, place)
+  if not rest then
+    return false
+  end
+  local part = text[kind](rest)
+  local is_whole = part == rest
+  M.insert(place, part, is_whole and suggestion.replaced or 0)
+  if is_whole then
+    hide()
+    client.execute(suggestion.client_id, item.command, suggestion.bufnr)
+  end
+  events.fire('FimbleAccepted', { kind = kind, text = part })
+  M.update()
+  return true
+end
+
+--- Write text at the cursor over some bytes right of it, and go behind it.
+---@param place fimble.Place
+---@param part string
+---@param replaced integer
+function M.insert(place, part, replaced)
+  local lines = vim.split(part, '\n', { plain = true })
+  local row, col = place.row, place.col
+  -- Setting this option ends an undo step (:help undo-break).
+  vim.go.undolevels = vim.go.undolevels
+  vim.api.nvim_buf_set_text(place.bufnr, row, col, row, col + replaced, lines)
+  vim.go.undolevels = vim.go.undolevels
+  local last = #lines[#lines] + (#lines == 1 and col or 0)
+  vim.api.nvim_win_set_cursor(0, { row + #lines, last })
+end
+
+--- Show another candidate; the first time, the server is asked for all it has.
+---@param count integer negative: backwards
+---@return boolean whether there was a suggestion
+function M.cycle(count)
+  local suggestion = shown
+  if not suggestion or not M.is_visible() then
+    return false
+  end
+  local function turn()
+    if shown == suggestion then
+      suggestion.index = (suggestion.index - 1 + count) % #suggestion.items + 1
+      draw(here())
+    end
+  end
+  if suggestion.complete then
+    turn()
+  else
+    ask(here(), TRIGGER.invoked, turn)
+  end
+  return true
+end
+
+---@param bufnr integer
+---@param group integer
+function M.attach(bufnr, group)
+  vim.api.nvim_create_autocmd({ 'TextChangedI', 'TextChangedP', 'CursorMovedI' }, {
+    group = group,
+    buffer = bufnr,
+    callback = M.update,
+  })
+  vim.api.nvim_create_autocmd('InsertEnter', {
+    group = group,
+    buffer = bufnr,
+    -- The cursor is not where it will be yet.
+    callback = vim.schedule_wrap(M.update),
+  })
+  vim.api.nvim_create_autocmd({ 'InsertLeave', 'BufLeave' }, {
+    group = group,
+    buffer = bufnr,
+    callback = M.clear,
+  })
+  vim.schedule(M.update)
+end
+
+---@param group integer
+function M.start(group)
+  popup.watch(group, function()
+    if shown and is_inserting() then
+      draw(here())
+    end
+  end)
+end
+
+return M

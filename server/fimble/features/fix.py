@@ -1,0 +1,306 @@
+"""Mend what a diagnostic is about, and check that it is gone before the edit is offered."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Final
+
+from fimble.check.command import Problem, problems
+from fimble.check.place import indent, width
+from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
+from fimble.features.writing import (
+    answers,
+    definitions_of,
+    infill,
+    is_sound,
+    missing_imports,
+    path_of,
+    with_newlines,
+)
+from fimble.source.around import line_end, line_start
+from fimble.source.edits import Edit, applied, line_edits
+from fimble.source.text import Snapshot
+from fimble.source.tree import error_count
+
+KIND: Final = "quickfix.fimble"
+KIND_ALL: Final = f"{KIND}.all"
+MAX_OFFERS: Final = 3
+MAX_ROUNDS: Final = 3
+MAX_TOKENS: Final = 96
+MAX_ALL: Final = 20
+TITLE_CHARS: Final = 60
+NOTHING: Final = "No fix was found that passes the checks."
+_QUIETED: Final = re.compile(
+    r"\bnoqa\b|type:\s*ignore|pylint:|\bnolint\b|eslint-disable|@ts-|@SuppressWarnings|\bNOLINT\b"
+)
+"""Ways to silence a checker instead of mending the code."""
+_QUOTED: Final = re.compile(r"[`'\"\u2018\u201c]([^\W\d]\w*)[`'\"\u2019\u201d]")
+_SPARE: Final = re.compile(
+    r"\bunused\b|never used|not used|imported but|redefinition", re.IGNORECASE
+)
+"""What a message says of code that nobody needs: only then may a line go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the checkers say of the file as it is; None: there is no checker."""
+
+    errors: int
+    found: tuple[Problem, ...] | None
+
+
+def offers(look: Look) -> Iterator[Offer]:
+    """Offer a fix for each diagnostic, and one for all of its kind where it can be checked."""
+    language = look.snapshot.language
+    for one in look.diagnostics[:MAX_OFFERS]:
+        message = " ".join(one.message.split())
+        short = message if len(message) <= TITLE_CHARS else f"{message[: TITLE_CHARS - 1]}…"
+        yield Offer(KIND, f"Fix: {short}", one.start, one.end, (one,))
+    has_checker = language.checkers or language.id in look.settings.actions.checkers
+    codes = [one for one in look.diagnostics if one.code]
+    if codes and has_checker:
+        one = codes[0]
+        yield Offer(KIND_ALL, f"Fix all {one.code} in this file", one.start, one.end, (one,))
+
+
+async def make(task: Task) -> Outcome:
+    """Make the edit; nothing that fails a check is ever returned."""
+    if not task.offer.diagnostics:
+        return Outcome(message=NOTHING)
+    if task.offer.kind == KIND_ALL:
+        return await _make_all(task)
+    diagnostic = task.offer.diagnostics[0]
+    before = Before(_errors(task.snapshot), await _check(task, task.snapshot.text))
+    tried: set[str] = set()
+    task.report("looking for a fix", 0.1)
+    async for edits in _candidates(task, diagnostic, before, tried):
+        task.report("checking a fix", 0.3 + 0.6 * len(tried) / (len(tried) + 2))
+        verdict = await _judge(task, diagnostic, before, edits)
+        if verdict is not False:
+            # What cannot be checked cannot be chosen from either: the likeliest comes first.
+            return Outcome(_small(task.snapshot, edits), verified=verdict is True)
+    return Outcome(message=NOTHING)
+
+
+async def _make_all(task: Task) -> Outcome:
+    """Mend one after the other; those that cannot be mended stay."""
+    wanted = task.offer.diagnostics[0].code
+    snapshot = await task.snapshot.parse_in_slices()
+    skipped = done = 0
+    total = 0
+    for _ in range(MAX_ALL):
+        found = await _check(replace(task, snapshot=snapshot), snapshot.text) or ()
+        left = [one for one in found if one.code == wanted]
+        total = total or len(left)
+        if len(left) <= skipped:
+            break
+        task.report(f"{done + skipped} of {total}", (done + skipped) / max(total, 1))
+        one = _diagnostic(snapshot, left[skipped])
+        offer = Offer(KIND, "", one.start, one.end, (one,))
+        quiet = replace(task, snapshot=snapshot, offer=offer, report=lambda _words, _done: None)
+        outcome = await make(quiet)
+        if not (outcome.edits and outcome.verified):
+            skipped += 1
+            continue
+        done += 1
+        text = applied(snapshot.text, outcome.edits)
+        snapshot = snapshot.splice(0, len(snapshot.text), text, snapshot.version)
+        snapshot = await snapshot.parse_in_slices()
+    edits = line_edits(task.snapshot.text, snapshot.text)
+    return Outcome(edits, "" if edits else NOTHING, verified=bool(edits))
+
+
+async def _candidates(
+    task: Task, diagnostic: Diagnostic, before: Before, tried: set[str]
+) -> AsyncIterator[tuple[Edit, ...]]:
+    """Yield ways to mend it, the cheapest first; the model writes only if it has to."""
+    snapshot = task.snapshot
+    if before.found is not None:
+        for edits in _without_model(task, diagnostic):
+            text = applied(snapshot.text, edits)
+            if text != snapshot.text and text not in tried:
+                tried.add(text)
+                yield edits
+    notes = [diagnostic.message, *diagnostic.related]
+    context = definitions_of(task, diagnostic)
+    first, last = _lines(snapshot, diagnostic)
+    line = snapshot.text[first:last]
+    space, count = indent(line), line.count("\n") + 1
+    for _ in range(MAX_ROUNDS):
+        known = len(tried)
+        lead = space + _hint(snapshot, notes, line, space)
+        prompt = infill(snapshot, first, last, task.engine, lead=lead, context=context)
+        async for text in answers(task, (prompt,), MAX_TOKENS, _has_lines(count), line.lstrip()):
+            new = with_newlines(snapshot, space + _kept(text, count, space))
+            edit = Edit(first, last, new)
+            whole = applied(snapshot.text, [edit])
+            if whole in tried or whole == snapshot.text:
+                continue
+            tried.add(whole)
+            yield (*missing_imports(task, new), edit)
+            notes += await _complaints(task, whole, new, before)
+        # Without an answer or a complaint that is new, the model would say the same again.
+        if len(tried) == known:
+            return
+
+
+async def _complaints(task: Task, text: str, new: str, before: Before) -> list[str]:
+    """Return what the checker has against a candidate, for the model to read."""
+    found = await _check(task, text) or ()
+    told = [f"{new.strip()}: {one.message}" for one in found if _is_new(one, before)]
+    return told[:1]
+
+
+def _has_lines(count: int) -> Callable[[str], bool]:
+    """Return the stop rule for so many lines."""
+    return lambda text: text.count("\n") >= count
+
+
+def _without_model(task: Task, diagnostic: Diagnostic) -> Iterator[tuple[Edit, ...]]:
+    """Yield what can be known without a model: an import, a name misspelled, a line to spare."""
+    snapshot = task.snapshot
+    text = snapshot.text
+    first, last = _lines(snapshot, diagnostic)
+    named = _QUOTED.findall(diagnostic.message)
+    at = text[diagnostic.start : diagnostic.end]
+    names = dict.fromkeys((*named, *([at] if re.fullmatch(r"[^\W\d]\w*", at) else ())))
+    for name in names:
+        if line := snapshot.language.imports.get(name):
+            fake = missing_imports(_blind(task, name), name)
+            if fake and line in fake[0].text:
+                yield fake
+    words = set(re.findall(r"[^\W\d]\w*", text))
+    for name in names:
+        for other in get_close_matches(name, words - {name}, n=2, cutoff=0.75):
+            line = re.sub(rf"\b{name}\b", other, text[first:last])
+            yield (Edit(first, last, line),)
+    if _SPARE.search(diagnostic.message):
+        end = min(last + len(snapshot.newline), len(text))
+        yield (Edit(first, end, ""),)
+
+
+def _blind(task: Task, name: str) -> Task:
+    """Return the task in a file in which the name does not occur yet."""
+    blank = "·" * len(name)
+    text = re.sub(rf"\b{name}\b", blank, task.snapshot.text)
+    return replace(task, snapshot=replace(task.snapshot, text=text))
+
+
+def _hint(snapshot: Snapshot, notes: list[str], line: str, space: str) -> str:
+    """Tell the model, in comments that are not kept, what is wrong with the line."""
+    mark = snapshot.language.line_comment
+    if mark is None:
+        return ""
+    said = [f"{mark} wrong: {' '.join(one.split())[:200]}" for one in notes[-3:]]
+    said += [f"{mark} before: {' '.join(line.split())}", f"{mark} after:"]
+    return "".join(f"{one}{snapshot.newline}{space}" for one in said)
+
+
+def _kept(text: str, count: int, space: str) -> str:
+    """Return as many lines as were wrong, and of more only what is deeper."""
+    lines = text.split("\n")
+    kept = lines[:count]
+    for line in lines[count:]:
+        if not line.strip() or width(line) <= width(space + "x"):
+            break
+        kept.append(line)
+    return "\n".join(kept).strip()
+
+
+async def _judge(
+    task: Task, diagnostic: Diagnostic, before: Before, edits: tuple[Edit, ...]
+) -> bool | None:
+    """Tell whether the fix is right: True if that was checked, None if it cannot be."""
+    snapshot = task.snapshot
+    main = edits[-1]
+    if _QUIETED.search(main.text) and not _QUIETED.search(snapshot.text[main.start : main.end]):
+        return False
+    if not _is_spare(diagnostic) and not main.text.strip():
+        return False
+    if not await is_sound(snapshot, main, edits[:-1]):
+        return False
+    text = applied(snapshot.text, edits)
+    if before.errors and _is_syntax(snapshot, diagnostic):
+        after = await snapshot.splice(0, len(snapshot.text), text, 0).parse_in_slices()
+        return after.tree is not None and error_count(after.tree) < before.errors
+    return _is_gone(snapshot, diagnostic, before, await _check(task, text))
+
+
+def _is_gone(
+    snapshot: Snapshot,
+    diagnostic: Diagnostic,
+    before: Before,
+    found: tuple[Problem, ...] | None,
+) -> bool | None:
+    """Tell whether the checker no longer says what it said there, and says nothing new."""
+    if found is None or before.found is None:
+        return None
+    old, new = Counter(map(_key, before.found)), Counter(map(_key, found))
+    was = {_key(one) for one in before.found if _is_about(snapshot, one, diagnostic)}
+    if new - old:
+        return False
+    return any(key in old - new for key in was) if was else None
+
+
+async def _check(task: Task, text: str) -> tuple[Problem, ...] | None:
+    snapshot = task.snapshot
+    checkers = task.settings.actions.checkers
+    return await problems(snapshot.language, path_of(snapshot), text, checkers)
+
+
+def _key(problem: Problem) -> tuple[str, str]:
+    return problem.code, re.sub(r"\d+", "", problem.message)
+
+
+def _is_new(problem: Problem, before: Before) -> bool:
+    return before.found is None or _key(problem) not in {_key(one) for one in before.found}
+
+
+def _is_about(snapshot: Snapshot, problem: Problem, diagnostic: Diagnostic) -> bool:
+    lines = range(snapshot.line_of(diagnostic.start), snapshot.line_of(diagnostic.end) + 1)
+    return problem.line in lines
+
+
+def _is_spare(diagnostic: Diagnostic) -> bool:
+    return bool(_SPARE.search(diagnostic.message))
+
+
+def _is_syntax(snapshot: Snapshot, diagnostic: Diagnostic) -> bool:
+    if snapshot.tree is None:
+        return False
+    low = len(snapshot.text[: diagnostic.start].encode())
+    high = len(snapshot.text[: diagnostic.end].encode())
+    return error_count(snapshot.tree, low, high) > 0
+
+
+def _errors(snapshot: Snapshot) -> int:
+    return 0 if snapshot.tree is None else error_count(snapshot.tree)
+
+
+def _lines(snapshot: Snapshot, diagnostic: Diagnostic) -> tuple[int, int]:
+    """Return the diagnostic's lines; of one that spans a whole function only the first."""
+    first, last = line_start(snapshot, diagnostic.start), line_end(snapshot, diagnostic.end)
+    if snapshot.text[first:last].count("\n") > 3:
+        last = line_end(snapshot, diagnostic.start)
+    return first, last
+
+
+def _diagnostic(snapshot: Snapshot, problem: Problem) -> Diagnostic:
+    start, end = snapshot.line_range(min(max(problem.line, 0), snapshot.line_count - 1))
+    return Diagnostic(start, end, problem.message, problem.code)
+
+
+def _small(snapshot: Snapshot, edits: tuple[Edit, ...]) -> tuple[Edit, ...]:
+    """Return the edits by lines that really change."""
+    small: list[Edit] = []
+    for edit in edits:
+        start = line_start(snapshot, edit.start)
+        end = max(edit.end, start)
+        old = snapshot.text[start:end]
+        new = snapshot.text[start : edit.start] + edit.text
+        small += line_edits(old, new, start)
+    return tuple(small)

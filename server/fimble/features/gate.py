@@ -1,0 +1,76 @@
+"""The confidence gate: one score for how sure the model was of what it wrote.
+
+A logistic regression on 835 suggestions of the pinned 0.5B model (HumanEval-Infilling's single
+lines, multiple lines and random spans; lines in JavaScript, Java, Go and Rust with the cursor at
+the start, inside a word and inside the line), each right (exact, or its tests pass) or wrong. The
+constants are its coefficients; cross-validated by task, its AUC is 0.81, that of the mean log
+probability alone 0.73.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fimble.engine.messages import Piece
+
+Eagerness = Literal["quiet", "balanced", "eager"]
+
+CONSTANT: Final = 0.35
+PER_LOGPROB: Final = 0.38
+PER_MARGIN: Final = 0.46
+MID_LINE: Final = -0.9
+MAX_MARGIN: Final = 5.0
+"""Above this one token is as good as certain, and how much so says nothing."""
+
+THRESHOLDS: Final[dict[Eagerness, float]] = {"quiet": 0.8, "balanced": 0.67, "eager": 0.3}
+"""Least score that is shown: of those rows 47, 62 and 95 %, and of these 91, 87 and 75 % are right;
+of all rows 72 %."""
+
+
+def score(pieces: Sequence[Piece], *, mid_line: bool) -> float:
+    """Return the probability that what the pieces say is right.
+
+    It falls with each token and with the closest decision among them. The first token does not
+    count: it begins with what the user typed, likely or not. ``mid_line`` says that other text
+    than closers follows in the line.
+    """
+    free = pieces[1:]
+    total = sum(piece.logprob for piece in free)
+    closest = min((min(piece.margin, MAX_MARGIN) for piece in free), default=MAX_MARGIN)
+    logit = CONSTANT + PER_LOGPROB * total + PER_MARGIN * closest + MID_LINE * mid_line
+    return 1 / (1 + exp(-logit))
+
+
+def sure_part(
+    text: str, pieces: Sequence[Piece], eagerness: Eagerness, *, mid_line: bool = False
+) -> tuple[str, float]:
+    """Return the longest run of whole lines that is sure enough, maybe none, and the score.
+
+    The score is that of the text returned, or of the first line that is not sure enough.
+    """
+    lines = text.splitlines(keepends=True)
+    sure, least = "", THRESHOLDS[eagerness]
+    reached = 0.0
+    for count in range(1, len(lines) + 1):
+        part = "".join(lines[:count])
+        if not part.strip():
+            continue
+        now = score(written(part, pieces), mid_line=mid_line)
+        if now < least:
+            return sure.rstrip(), reached or now
+        sure, reached = part, now
+    return sure, reached
+
+
+def written(part: str, pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """Return the pieces that say ``part``: as many visible characters, whatever was trimmed."""
+    wanted = sum(map(len, part.split()))
+    for count, piece in enumerate(pieces, 1):
+        wanted -= sum(map(len, piece.text.split()))
+        if wanted <= 0:
+            return pieces[:count]
+    return pieces

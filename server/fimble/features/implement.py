@@ -1,0 +1,239 @@
+"""Write the function that a comment, a docstring or a stub describes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Final
+
+from fimble.check.place import indent, look, width
+from fimble.engine.messages import Prompt
+from fimble.features.examples import can_run, examples_failure
+from fimble.features.offer import Look, Offer, Outcome, Task
+from fimble.features.writing import (
+    answers,
+    body_part,
+    definition_part,
+    indented,
+    infill,
+    is_sound,
+    missing_imports,
+    reaches,
+    with_newlines,
+)
+from fimble.prompt.chat import Message, chat_prompt
+from fimble.source.around import (
+    Stub,
+    comment_around,
+    defined_within,
+    enclosing,
+    line_end,
+    stub_around,
+)
+from fimble.source.edits import Edit
+from fimble.source.text import Snapshot
+
+KIND: Final = "refactor.rewrite.fimble.implement"
+MAX_ROUNDS: Final = 3
+MAX_TOKENS: Final = 384
+ABOVE: Final = 600
+"""Characters above the function that the model sees in a conversation."""
+MIN_WORDS: Final = 4
+"""Letters in a comment that may be an order: `# ---` is none."""
+_VALUES: Final = ("variable", "constant")
+NOTHING: Final = "The model wrote nothing here that parses and fits."
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A candidate that failed its examples, and what they printed."""
+
+    text: str
+    failure: str
+
+
+def offers(look: Look) -> Iterator[Offer]:
+    """Offer it on a stub, on the comment above it, and on a comment that stands for itself."""
+    snapshot, languages = look.snapshot, look.languages
+    if snapshot.tree is None:
+        return
+    if stub := _stub(look):
+        where = stub.definition
+        yield Offer(KIND, f"Implement {where.name}", where.start, where.end)
+        return
+    comment = comment_around(snapshot, languages, look.start, look.end)
+    if comment is not None and _says_something(snapshot.text[comment[0] : comment[1]]):
+        below = _next_code(snapshot, comment[1])
+        if below is None or not _defines(look, below):
+            yield Offer(KIND, "Write what this comment describes", *comment)
+
+
+async def make(task: Task) -> Outcome:
+    """Try candidates until one parses, compiles, defines what it should and passes its examples."""
+    task.report("writing", 0.1)
+    stub = stub_around(task.snapshot, task.languages, task.offer.start, task.offer.start)
+    if stub is not None and stub.definition.start >= task.offer.start:
+        return await _implemented(task, stub)
+    async for edit in _from_comment(task):
+        if outcome := await _sound(task, edit):
+            return outcome
+    return Outcome(message=NOTHING)
+
+
+async def _implemented(task: Task, stub: Stub) -> Outcome:
+    """Return the first sound body, or the first that passes the examples where those may run."""
+    name = stub.definition.name
+    runs = task.settings.verify.execute and await can_run(task, stub.definition)
+    failed: list[tuple[Outcome, Wrong]] = []
+    async for edit in _bodies(task, stub, (_fim(task, stub), _chat(task, stub))):
+        outcome = await _sound(task, edit)
+        if outcome is None:
+            continue
+        failure = await examples_failure(task, name, outcome.edits) if runs else ""
+        if not failure:
+            return replace(outcome, verified=runs)
+        failed.append((outcome, Wrong(edit.text, failure)))
+    for _ in range(MAX_ROUNDS if failed else 0):
+        task.report("repairing", 0.8)
+        async with aclosing(_bodies(task, stub, (_chat(task, stub, failed[-1][1]),))) as bodies:
+            repaired = await anext(bodies, None)
+        outcome = None if repaired is None else await _sound(task, repaired)
+        if repaired is None or outcome is None:
+            break
+        failure = await examples_failure(task, name, outcome.edits)
+        if not failure:
+            return replace(outcome, verified=True)
+        failed.append((outcome, Wrong(repaired.text, failure)))
+    return failed[0][0] if failed else Outcome(message=NOTHING)
+
+
+async def _sound(task: Task, edit: Edit) -> Outcome | None:
+    """Return what comes of a candidate with the imports it needs, if it parses and compiles."""
+    task.report("checking", 0.7)
+    imports = missing_imports(task, edit.text, before=task.offer.start)
+    return Outcome((*imports, edit)) if await is_sound(task.snapshot, edit, imports) else None
+
+
+def _lead(snapshot: Snapshot, stub: Stub) -> str:
+    """Return what must be written before the body; nothing where a line waits for it."""
+    start = snapshot.line_starts[snapshot.line_of(stub.start)]
+    if not snapshot.text[start : stub.start].strip():
+        return ""
+    return snapshot.newline + _space(snapshot, stub)
+
+
+def _space(snapshot: Snapshot, stub: Stub) -> str:
+    """Return the indentation of the body."""
+    header = snapshot.line_text(snapshot.line_of(stub.definition.start))
+    return indent(header) + look(snapshot, stub.start).unit
+
+
+def _fim(task: Task, stub: Stub) -> Prompt:
+    """Ask for what is missing in the file."""
+    lead = _lead(task.snapshot, stub)
+    return infill(task.snapshot, stub.start, stub.end, task.engine, lead=lead)
+
+
+async def _bodies(
+    task: Task, stub: Stub, prompts: Sequence[Prompt | None]
+) -> AsyncGenerator[Edit, None]:
+    """Yield bodies for a stub."""
+    snapshot = task.snapshot
+    header = snapshot.line_text(snapshot.line_of(stub.definition.start))
+    space, outside = _space(snapshot, stub), width(header)
+    lead = _lead(snapshot, stub)
+    after = snapshot.text[stub.end : line_end(snapshot, stub.end)].strip()
+    async for text in answers(task, prompts, MAX_TOKENS, reaches(body_part, outside)):
+        body = indented(space + body_part(text, outside).strip(" ").rstrip(), space)
+        if not body.strip():
+            continue
+        tail = f"\n{indent(header)}" if after and lead else ""
+        whole = f"\n{body}{tail}" if lead else body.removeprefix(space)
+        yield Edit(stub.start, stub.end, with_newlines(snapshot, whole))
+
+
+def _chat(task: Task, stub: Stub, wrong: Wrong | None = None) -> Prompt | None:
+    """Ask for the same in words, which an instruct model may understand better.
+
+    ``wrong`` is what it wrote before, to be mended.
+    """
+    info = task.engine.status.info
+    if info is None:
+        return None
+    snapshot = task.snapshot
+    head = snapshot.text[stub.definition.start : stub.start].rstrip(" ")
+    above = snapshot.text[max(stub.definition.start - ABOVE, 0) : stub.definition.start]
+    name = snapshot.language.name
+    order = f"Complete this {name} function. Answer with the code only.\n\n"
+    messages: tuple[Message, ...] = (Message("user", f"{order}```\n{above}{head}\n```"),)
+    if wrong is not None:
+        messages += (
+            Message("assistant", f"```\n{head}{wrong.text}\n```"),
+            Message("user", f"Running its examples gave this. Mend it.\n\n{wrong.failure}"),
+        )
+    begin = head if head.endswith("\n") else f"{head}\n"
+    return chat_prompt(messages, info, begin=f"```\n{begin}")
+
+
+async def _from_comment(task: Task) -> AsyncIterator[Edit]:
+    """Yield what belongs below a comment: statements inside a function, else a definition."""
+    snapshot, offer = task.snapshot, task.offer
+    space = indent(snapshot.line_text(snapshot.line_of(offer.start)))
+    inside = enclosing(snapshot, task.languages, offer.start, offer.end, callable_only=True)
+    part = definition_part if inside is None else _statements
+    lead = f"{snapshot.newline}{space}"
+    prompt = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
+    outside = width(space + "x")
+    async for text in answers(task, (prompt,), MAX_TOKENS, reaches(part, outside)):
+        code = part(text, outside).strip("\n").rstrip()
+        if not code.strip():
+            continue
+        edit = Edit(offer.end, offer.end, with_newlines(snapshot, f"\n{space}{code.lstrip(' ')}"))
+        if inside is not None or await _defines_something(task, edit):
+            yield edit
+
+
+def _statements(text: str, outside: int) -> str:
+    """Return the lines up to the first blank one, or the first that is less deep."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines[1:], 1):
+        if not line.strip() or width(line) < outside:
+            return "\n".join(lines[:number])
+    return text
+
+
+async def _defines_something(task: Task, edit: Edit) -> bool:
+    snapshot = task.snapshot
+    after = await snapshot.splice(edit.start, edit.end, edit.text, 0).parse_in_slices()
+    new = defined_within(after, task.languages, edit.start, edit.start + len(edit.text))
+    return any(symbol.kind not in _VALUES for symbol in new)
+
+
+def _stub(look: Look) -> Stub | None:
+    """Return the stub around the range, or the one right below the comment at the range."""
+    snapshot, languages = look.snapshot, look.languages
+    if stub := stub_around(snapshot, languages, look.start, look.end):
+        return stub
+    comment = comment_around(snapshot, languages, look.start, look.end)
+    below = None if comment is None else _next_code(snapshot, comment[1])
+    return None if below is None else stub_around(snapshot, languages, below, below)
+
+
+def _next_code(snapshot: Snapshot, offset: int) -> int | None:
+    """Return the first place that is not white space on the line below; None if that is blank."""
+    line = snapshot.line_of(offset) + 1
+    text = snapshot.line_text(line) if line < snapshot.line_count else ""
+    return snapshot.line_starts[line] + len(indent(text)) if text.strip() else None
+
+
+def _defines(look: Look, offset: int) -> bool:
+    """Tell whether a definition begins on the line of ``offset``: a comment above is about it."""
+    found = enclosing(look.snapshot, look.languages, offset, offset)
+    return found is not None and found.start <= offset <= line_end(look.snapshot, found.start)
+
+
+def _says_something(text: str) -> bool:
+    # A sign of Chinese says as much as a word.
+    return len(re.findall(r"[^\W\d_]", text)) >= MIN_WORDS

@@ -1,0 +1,63 @@
+"""The shape of a suggestion: nothing, the rest of the line, or a block, by where the cursor is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fimble.check.place import Place, closes, opens, width
+from fimble.check.stop import Mode
+from fimble.source.lexical import Inside
+
+if TYPE_CHECKING:
+    from fimble.settings import Completion as CompletionSettings
+
+
+def splits_word(place: Place) -> bool:
+    """Tell whether the cursor stands inside a word."""
+    return _is_word(place.before[-1:]) and _is_word(place.after[:1])
+
+
+def allowed(where: Inside, settings: CompletionSettings) -> bool:
+    """Tell whether the settings let suggestions appear in this kind of text."""
+    match where:
+        case Inside.COMMENT:
+            return settings.in_comments
+        case Inside.STRING:
+            return settings.in_strings
+        case Inside.CODE:
+            return True
+
+
+def choose_mode(
+    place: Place,
+    settings: CompletionSettings,
+    *,
+    where: Inside = Inside.CODE,
+    manual: bool = False,
+) -> Mode:
+    """Decide how much is wanted: more than a line only where a body or a statement begins.
+
+    Asked for by hand (``manual``), a body also follows a finished comment, and blocks may be long.
+    """
+    one_line_here = where is Inside.STRING or (where is Inside.COMMENT and not manual)
+    if settings.multiline == "never" or not closes(place.after) or one_line_here:
+        return Mode.LINE
+    has_body = bool(place.below) and width(place.below[0]) > width(place.before)
+    if place.blank and has_body and place.before:
+        return Mode.LINE
+    if not place.blank and opens(place.before, place.style) and not has_body:
+        return Mode.BODY
+    if manual or (place.blank and _is_empty_body(place)):
+        return Mode.FILL
+    return Mode.BLOCK if place.blank or settings.multiline == "always" else Mode.LINE
+
+
+def _is_empty_body(place: Place) -> bool:
+    """Tell whether the blank line of the cursor is all there is of a body just opened."""
+    depth = width(place.before)
+    opened = opens(place.above, place.style) and width(place.above) < depth
+    return opened and (not place.below or width(place.below[0]) < depth)
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"

@@ -1,0 +1,119 @@
+"""The command line of ``fimble eval``: a parser for each suite."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Final
+
+_HELP: Final = {
+    "infilling": "lines, blocks and spans missing in functions; run against their tests",
+    "postcutoff": "lines of code that is younger than the models",
+    "crossfile": "lines that need to know other files of the project",
+    "items": "identifiers in the list of completion items",
+}
+_CURSORS: Final = ("start", "word", "inline")
+
+
+def add_evals(parser: argparse.ArgumentParser) -> None:
+    """Give ``fimble eval`` its suites and their options."""
+    suites = parser.add_subparsers(metavar="SUITE", required=True)
+    for name, told in _HELP.items():
+        suite = suites.add_parser(name, help=told)
+        _add_rows(suite, with_cursor=name in {"infilling", "postcutoff"})
+        _add_sides(suite, with_peer=name != "items")
+        suite.add_argument("--show", type=int, default=0, metavar="N", help="print N rows in full")
+        suite.add_argument("--json", type=Path, metavar="FILE", help="write everything, row by row")
+        suite.set_defaults(run=_run, suite=name, cursor="start", peer=None)
+
+
+def _add_rows(suite: argparse.ArgumentParser, *, with_cursor: bool) -> None:
+    suite.add_argument(
+        "--data", type=Path, required=True, metavar="PATH", help="the folder of the benchmarks"
+    )
+    suite.add_argument("--rows", type=int, default=0, metavar="N", help="how many; 0: all")
+    suite.add_argument("--skip", type=int, default=0, metavar="N", help="so many come before them")
+    suite.add_argument("--seed", type=int, default=0, help="another sample, other cursors")
+    suite.add_argument(
+        "--only", action="append", default=[], metavar="GROUP", help="only these; may be repeated"
+    )
+    if with_cursor:
+        suite.add_argument(
+            "--cursor", choices=_CURSORS, help="in a missing line: its start, a word, between words"
+        )
+
+
+def _add_sides(suite: argparse.ArgumentParser, *, with_peer: bool) -> None:
+    suite.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    suite.add_argument(
+        "--settings",
+        action="append",
+        type=setting,
+        default=[],
+        metavar="KEY=VALUE",
+        help="such as completion.multiline=never; may be repeated",
+    )
+    suite.add_argument(
+        "--against",
+        action="append",
+        type=setting,
+        metavar="KEY=VALUE",
+        help="run a second time with this changed, and compare; may be repeated",
+    )
+    suite.add_argument(
+        "--warm",
+        action=argparse.BooleanOptionalAction,
+        help="ask after a key in a file that was read, not right after opening it",
+    )
+    suite.add_argument(
+        "--invoked", action="store_true", help="ask as if by a key, not while typing"
+    )
+    if with_peer:
+        suite.add_argument(
+            "--peer", type=Path, metavar="PATH", help="compare with llama-server; see `make peer`"
+        )
+
+
+def setting(text: str) -> dict[str, Any]:
+    """Read ``a.b=value`` as nested settings; the value is JSON, or a word as it is."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE")
+    try:
+        known: Any = json.loads(value)
+    except ValueError:
+        known = value
+    for part in reversed(key.split(".")):
+        known = {part: known}
+    return dict(known)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from fimble.measure.eval.rows import Cursor, Suite  # noqa: PLC0415
+    from fimble.measure.eval.run import Plan, evaluate, laid_over  # noqa: PLC0415
+
+    def merged(settings: list[dict[str, Any]]) -> dict[str, Any]:
+        whole: dict[str, Any] = {}
+        for one in settings:
+            whole = laid_over(whole, one)
+        return whole
+
+    suite = Suite(args.suite)
+    plan = Plan(
+        suite=suite,
+        data=args.data,
+        rows=args.rows,
+        skip=args.skip,
+        seed=args.seed,
+        cursor=Cursor(args.cursor),
+        only=args.only,
+        model=args.model,
+        settings=merged(args.settings),
+        against=None if args.against is None else merged(args.against),
+        peer=args.peer,
+        # What other files say is read in the background, so at first there is nothing to compare.
+        warm=suite is Suite.CROSSFILE if args.warm is None else args.warm,
+        invoked=args.invoked,
+    )
+    return evaluate(plan, show=args.show, json_file=args.json)

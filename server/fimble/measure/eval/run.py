@@ -1,0 +1,198 @@
+"""Puts the rows to one server or several, judges the answers and reports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from rich.console import Console
+from rich.progress import Progress
+
+from fimble.errors import FimbleError
+from fimble.measure.driver import options
+from fimble.measure.eval.ask import Answer, Way, answer_rows
+from fimble.measure.eval.figures import (
+    FIMBLE,
+    RAW,
+    Judged,
+    comparison,
+    figures,
+    groups,
+    of_group,
+)
+from fimble.measure.eval.raw import raw_rows
+from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
+from fimble.measure.eval.score import Score, score, score_items
+from fimble.measure.eval.table import eval_table, show_rows
+from fimble.measure.typist import machine
+from fimble.source.languages import Languages
+
+AGAINST: Final = "against"
+FILE_WIDTH: Final = 200
+"""Where no terminal says how wide it is, the table shall not be broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure. ``rows`` 0 means all; ``skip`` comes before them.
+
+    ``against`` are settings that lay over ``settings`` for a second run of the same rows, ``peer``
+    is a llama-server binary for a third.
+    """
+
+    suite: Suite
+    data: Path
+    rows: int = 0
+    skip: int = 0
+    seed: int = 0
+    cursor: Cursor = Cursor.START
+    only: Sequence[str] = ()
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    against: Mapping[str, Any] | None = None
+    peer: Path | None = None
+    warm: bool = False
+    invoked: bool = False
+
+
+def evaluate(plan: Plan, *, show: int, json_file: Path | None) -> int:
+    """Measure, print a table, and write what was asked for; raises `FimbleError`."""
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    report = asyncio.run(measure(plan))
+    if show:
+        console.print(show_rows(report["each"][:show]))
+    console.print(eval_table(report))
+    if json_file:
+        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def chosen_rows(plan: Plan) -> list[Row]:
+    """Return the rows of a plan."""
+    rows = load(plan.suite, plan.data, plan.cursor, plan.seed)
+    if plan.only:
+        known = groups(rows)
+        if unknown := [name for name in plan.only if name not in known]:
+            raise FimbleError(f"There are no rows `{unknown[0]}`, but {', '.join(known)}.")
+        rows = [row for row in rows if row.group in plan.only]
+    rows = rows[plan.skip :]
+    rows = rows[: plan.rows] if plan.rows else rows
+    if not rows:
+        raise FimbleError("There are no rows left to measure.")
+    return rows
+
+
+async def measure(plan: Plan) -> dict[str, Any]:
+    """Run everything and return the report."""
+    rows = chosen_rows(plan)
+    load_before = psutil.getloadavg()[0]
+    answers, status = await _sides(plan, rows)
+    languages = Languages.load()
+    sides = {
+        name: [
+            Judged(row, answer, _judge(row, answer, languages))
+            for row, answer in zip(rows, given, strict=True)
+        ]
+        for name, given in answers.items()
+    }
+    return {
+        "suite": plan.suite,
+        "cursor": plan.cursor,
+        "seed": plan.seed,
+        "skip": plan.skip,
+        "settings": plan.settings,
+        "against": plan.against,
+        "warm": plan.warm,
+        "invoked": plan.invoked,
+        "model": status["model"],
+        "profile": status["profile"],
+        "machine": machine(load_before),
+        **summed_up(rows, sides),
+        "each": _each(rows, sides),
+    }
+
+
+def summed_up(rows: Sequence[Row], sides: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
+    """Return the figures of each group and side, and what the other sides are to the first."""
+    names = groups(rows)
+    return {
+        "groups": {
+            group: {side: figures(of_group(judged, group)) for side, judged in sides.items()}
+            for group in names
+        },
+        "paired": {
+            group: {
+                side: comparison(of_group(sides[FIMBLE], group), of_group(judged, group))
+                for side, judged in sides.items()
+                if side != FIMBLE
+            }
+            for group in names
+        },
+    }
+
+
+async def _sides(plan: Plan, rows: Sequence[Row]) -> tuple[dict[str, list[Answer]], dict[str, Any]]:
+    """Let every side answer."""
+    runs = {FIMBLE: plan.settings}
+    if plan.against is not None:
+        runs[AGAINST] = laid_over(plan.settings, plan.against)
+    answers: dict[str, list[Answer]] = {}
+    status: dict[str, Any] = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for name, settings in runs.items():
+            task = progress.add_task(name, total=len(rows))
+            quiet = {} if plan.warm else {"background": "never"}
+            whole = laid_over(laid_over(options(plan.model), quiet), settings)
+            answers[name], status = await answer_rows(
+                rows,
+                Way(whole, plan.warm, plan.invoked),
+                lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
+            )
+        if plan.peer:
+            task = progress.add_task(RAW, total=len(rows))
+            answers[RAW] = await raw_rows(
+                plan.peer, rows, status, lambda done: progress.update(task, completed=done)
+            )
+    return answers, status
+
+
+def laid_over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings with others laid over them."""
+    result = dict(base)
+    for key, value in more.items():
+        old = result.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = laid_over(old, value)  # noqa: PLW2901
+        result[key] = value
+    return result
+
+
+def _judge(row: Row, answer: Answer, languages: Languages) -> Score:
+    if row.judge is Judge.NAME:
+        return score_items(row, answer.edits)
+    return score(row, answer.edit, languages)
+
+
+def _each(rows: Sequence[Row], sides: Mapping[str, Sequence[Judged]]) -> list[dict[str, Any]]:
+    """Return every row and what became of it, without the texts of other files."""
+    return [
+        {
+            "id": row.id,
+            "group": row.group,
+            "before": row.before[-400:],
+            "missing": row.missing,
+            "after": row.after[:200],
+            **{
+                side: {**asdict(judged[index].answer), "score": asdict(judged[index].score)}
+                for side, judged in sides.items()
+            },
+        }
+        for index, row in enumerate(rows)
+    ]

@@ -1,0 +1,311 @@
+"""Code actions: listed at once, made when they are chosen, never outside the range they name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+from lsprotocol import types
+from msgspec import Meta
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcRequestCancelled
+
+from fimble.errors import FimbleError
+from fimble.features import actions
+from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
+from fimble.protocol.documents import difference
+from fimble.protocol.progress import ProgressBar
+from fimble.protocol.workspace import workspace_edit
+from fimble.source.around import QUERIES
+from fimble.source.edits import Edit, rebased
+from fimble.source.positions import offset_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fimble.protocol.server import FimbleServer
+    from fimble.source.text import Snapshot
+
+COMMAND: Final = "fimble.act"
+KEPT_LISTINGS: Final = 8
+"""Texts that actions were listed for and that are kept, to see what has changed since."""
+MAX_MESSAGE: Final = 2000
+MAX_DIAGNOSTICS: Final = 20
+STALE: Final = "The text has changed there meanwhile, so nothing was done. Ask again."
+
+Offset = Annotated[int, Meta(ge=0, le=2**31)]
+Text = Annotated[str, Meta(max_length=MAX_MESSAGE)]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A diagnostic on its way through the client."""
+
+    start: Offset
+    end: Offset
+    message: Text
+    code: Text = ""
+    source: Text = ""
+    related: Annotated[tuple[Text, ...], Meta(max_length=MAX_DIAGNOSTICS)] = ()
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an action carries through the client to be made from; all offsets are ours."""
+
+    uri: Annotated[str, Meta(max_length=8192)]
+    version: int
+    kind: Annotated[str, Meta(max_length=100)]
+    start: Offset
+    end: Offset
+    diagnostics: Annotated[tuple[Told, ...], Meta(max_length=MAX_DIAGNOSTICS)] = ()
+    options: Annotated[dict[str, Text], Meta(max_length=20)] = {}
+
+
+@dataclass(slots=True)
+class Listings:
+    """The texts of the last listings, by document and version."""
+
+    _kept: OrderedDict[tuple[str, int], Snapshot] = field(default_factory=OrderedDict)
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Remember this text; the oldest is forgotten."""
+        self._kept[snapshot.uri, snapshot.version] = snapshot
+        self._kept.move_to_end((snapshot.uri, snapshot.version))
+        while len(self._kept) > KEPT_LISTINGS:
+            self._kept.popitem(last=False)
+
+    def find(self, uri: str, version: int) -> Snapshot | None:
+        """Return the text of a listing, if it is still known."""
+        return self._kept.get((uri, version))
+
+
+def register(server: FimbleServer) -> None:
+    """Add these handlers to the server."""
+    options = types.CodeActionOptions(
+        code_action_kinds=list(actions.ACTIONS), resolve_provider=True
+    )
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
+    server.feature(types.CODE_ACTION_RESOLVE)(resolve)
+    server.command(COMMAND)(act)
+
+
+async def code_action(
+    ls: FimbleServer, params: types.CodeActionParams
+) -> list[types.CodeAction | types.Command] | None:
+    """List what applies; the model is not asked."""
+    document = ls.session.document(params.text_document.uri)
+    if document is None:
+        raise JsonRpcInvalidParams("This document is not open.")
+    snapshot = document.snapshot
+    look = _look(ls, snapshot, params)
+    only = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
+    if snapshot.tree is None and snapshot.language.grammar_package:
+        grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
+        snapshot = await snapshot.parse_in_slices(grammar)
+        look = _look(ls, snapshot, params)
+    for query in QUERIES:
+        await asyncio.to_thread(ls.session.languages.query, snapshot.language, query)
+    ls.listings.keep(snapshot)
+    return [_listed(ls, snapshot, offer, params) for offer in actions.offers(look, only)]
+
+
+async def resolve(ls: FimbleServer, action: types.CodeAction) -> types.CodeAction:
+    """Make the edit of an action that was chosen."""
+    if action.edit is not None or action.command is not None:
+        return action
+    data = _data(action.data)
+    snapshot, outcome = await _made(ls, data)
+    action.edit = workspace_edit(ls, snapshot, outcome)
+    if outcome.verified and outcome.edits and actions.within(data.kind, "quickfix"):
+        action.is_preferred = True
+    return action
+
+
+async def act(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
+    """Do the same for a client that cannot resolve actions, and ask it to apply the edit."""
+    data = _data(params.arguments[0] if params.arguments else None)
+    snapshot, outcome = await _made(ls, data, params.work_done_token)
+    edit = workspace_edit(ls, snapshot, outcome)
+    if edit is None:
+        return
+    wish = types.ApplyWorkspaceEditParams(edit=edit, label="Fimble")
+    answer = await ls.workspace_apply_edit_async(wish)
+    if not answer.applied:
+        _say(ls, "The editor did not apply the edit.")
+
+
+async def _made(
+    ls: FimbleServer, data: Data, token: types.ProgressToken | None = None
+) -> tuple[Snapshot, Outcome]:
+    """Make what the data asks for, as edits of the text as it is when they are done."""
+    snapshot, offer = _offer(ls, data)
+    making: asyncio.Task[Outcome]
+    bar = ProgressBar(ls, lambda: making.cancel(), token=token)  # noqa: PLW0108  (not made yet)
+    making = asyncio.create_task(_make(ls, snapshot, offer, bar))
+    bar.show(0.0, offer.title, cancellable=True)
+    try:
+        outcome = await making
+    except asyncio.CancelledError:
+        making.cancel()
+        own = asyncio.current_task()
+        if own is not None and own.cancelling():
+            raise
+        raise JsonRpcRequestCancelled("It was cancelled.") from None
+    except FimbleError as error:
+        raise JsonRpcException(str(error)) from error
+    finally:
+        bar.end("")
+    if outcome.message:
+        _say(ls, outcome.message)
+    return _up_to_date(ls, snapshot, outcome)
+
+
+async def _make(ls: FimbleServer, snapshot: Snapshot, offer: Offer, bar: ProgressBar) -> Outcome:
+    grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
+    snapshot = await snapshot.parse_in_slices(grammar)
+    task = Task(
+        snapshot=snapshot,
+        offer=offer,
+        languages=ls.session.languages,
+        settings=ls.session.settings,
+        engine=ls.engine,
+        report=lambda words, fraction: bar.show(fraction, words, cancellable=True),
+    )
+    outcome = await actions.make(task)
+    if outcome is None:
+        raise JsonRpcInvalidParams("There is no such action.")
+    return outcome
+
+
+def _offer(ls: FimbleServer, data: Data) -> tuple[Snapshot, Offer]:
+    """Return the current text and where in it the offer lies now."""
+    document = ls.session.document(data.uri)
+    if document is None:
+        raise JsonRpcInvalidParams("This document is not open.")
+    now = document.snapshot
+    then = now if now.version == data.version else ls.listings.find(data.uri, data.version)
+    if then is None:
+        raise _stale()
+    places = [(data.start, data.end), *((one.start, one.end) for one in data.diagnostics)]
+    if any(start > end or end > len(then.text) for start, end in places):
+        raise JsonRpcInvalidParams("The action's data does not fit its document.")
+    moved: Sequence[Edit] | None = [Edit(start, end, "") for start, end in places]
+    if then.text != now.text:
+        moved = rebased(moved or (), Edit(*difference(then.text, now.text)))
+    if moved is None:
+        raise _stale()
+    diagnostics = tuple(
+        Diagnostic(at.start, at.end, one.message, one.code, one.source, one.related)
+        for at, one in zip(moved[1:], data.diagnostics, strict=True)
+    )
+    title = data.kind.rpartition(".")[2]
+    return now, Offer(
+        data.kind, title, moved[0].start, moved[0].end, diagnostics, dict(data.options)
+    )
+
+
+def _up_to_date(ls: FimbleServer, snapshot: Snapshot, outcome: Outcome) -> tuple[Snapshot, Outcome]:
+    """Move the edits to where they belong in the text as it is by now."""
+    document = ls.session.document(snapshot.uri)
+    if document is None:
+        raise JsonRpcInvalidParams("This document was closed meanwhile.")
+    now = document.snapshot
+    if now.text == snapshot.text or not outcome.edits:
+        return now, outcome
+    edits = rebased(outcome.edits, Edit(*difference(snapshot.text, now.text)))
+    if edits is None:
+        raise _stale()
+    return now, replace(outcome, edits=edits)
+
+
+def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) -> Look:
+    start, end = _offsets(ls, snapshot, params.range)
+    told = (_diagnostic(ls, snapshot, one) for one in params.context.diagnostics)
+    return Look(
+        snapshot=snapshot,
+        start=start,
+        end=end,
+        languages=ls.session.languages,
+        settings=ls.session.settings,
+        # Some clients send all of the file.
+        diagnostics=tuple(one for one in told if one.start <= end and one.end >= start),
+    )
+
+
+def _diagnostic(ls: FimbleServer, snapshot: Snapshot, told: types.Diagnostic) -> Diagnostic:
+    start, end = _offsets(ls, snapshot, told.range)
+    related = (one.message[:MAX_MESSAGE] for one in told.related_information or ())
+    message = told.message if isinstance(told.message, str) else told.message.value
+    return Diagnostic(
+        start=start,
+        end=end,
+        message=message[:MAX_MESSAGE],
+        code="" if told.code is None else str(told.code)[:MAX_MESSAGE],
+        source=(told.source or "")[:MAX_MESSAGE],
+        related=tuple(related)[:MAX_DIAGNOSTICS],
+    )
+
+
+def _offsets(ls: FimbleServer, snapshot: Snapshot, place: types.Range) -> tuple[int, int]:
+    encoding = ls.protocol.encoding
+    start = offset_at(snapshot, place.start.line, place.start.character, encoding)
+    end = offset_at(snapshot, place.end.line, place.end.character, encoding)
+    return start, max(start, end)
+
+
+def _listed(
+    ls: FimbleServer, snapshot: Snapshot, offer: Offer, params: types.CodeActionParams
+) -> types.CodeAction | types.Command:
+    """Return the offer in the form that this client can take."""
+    data = msgspec.to_builtins(
+        Data(
+            uri=snapshot.uri,
+            version=snapshot.version,
+            kind=offer.kind,
+            start=offer.start,
+            end=offer.end,
+            diagnostics=tuple(Told(**asdict(one)) for one in offer.diagnostics),
+            options=dict(offer.options),
+        )
+    )
+    command = types.Command(title=offer.title, command=COMMAND, arguments=[data])
+    can = ls.client_capabilities.text_document
+    can_act = can.code_action if can else None
+    if can_act is None or can_act.code_action_literal_support is None:
+        return command
+    about = [
+        one
+        for one in params.context.diagnostics
+        if _diagnostic(ls, snapshot, one) in offer.diagnostics
+    ]
+    action = types.CodeAction(title=offer.title, kind=offer.kind, diagnostics=about or None)
+    properties = can_act.resolve_support.properties if can_act.resolve_support else ()
+    if "edit" in properties and can_act.data_support:
+        action.data = data
+    else:
+        action.command = command
+    return action
+
+
+def _data(raw: object) -> Data:
+    try:
+        return msgspec.convert(raw, Data)
+    except msgspec.ValidationError:
+        raise JsonRpcInvalidParams("The action's data is not what Fimble gave out.") from None
+
+
+def _stale() -> JsonRpcException:
+    return JsonRpcContentModified(STALE)
+
+
+def _say(ls: FimbleServer, message: str) -> None:
+    params = types.ShowMessageParams(type=types.MessageType.Info, message=f"Fimble: {message}")
+    ls.window_show_message(params)
+
+
+class JsonRpcContentModified(JsonRpcException):
+    """The answer would be about a text that is no longer there."""
+
+    CODE = types.LSPErrorCodes.ContentModified.value
+    MESSAGE = STALE

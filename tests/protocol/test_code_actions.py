@@ -1,0 +1,157 @@
+"""Code actions as editors see them: listed, resolved, applied, cancelled, refused."""
+
+import copy
+
+import pytest
+
+from fimble.protocol.client import CAPABILITIES, ServerFailure
+
+URI = "file:///a.py"
+STUB = "import os\n\n\ndef add(a, b):\n    pass\n\n\nx = 1\n"
+DONE = STUB.replace("pass", "return a + b")
+ANSWERS = {"    ": "return a + b\n\n\n"}
+IMPLEMENT = "refactor.rewrite.fimble.implement"
+NEVER_MS = 3_600_000
+INVALID, CANCELLED, MODIFIED = -32602, -32800, -32801
+
+
+def capabilities(**code_action):
+    """What an editor can do, with other code actions."""
+    made = copy.deepcopy(dict(CAPABILITIES))
+    made["textDocument"]["codeAction"] = code_action
+    return made
+
+
+async def opened(editor, text=STUB):
+    await editor.initialize()
+    editor.open(URI, text)
+    await editor.flush()
+    at = text.index("add")
+    return await editor.code_actions(URI, at, at)
+
+
+async def test_an_action_is_listed_and_resolved(scripted):
+    async with scripted(ANSWERS) as editor:
+        [action] = await opened(editor)
+        assert (action["kind"], action["title"]) == (IMPLEMENT, "Implement add")
+        assert "edit" not in action
+        resolved = await editor.request("codeAction/resolve", action)
+        [change] = resolved["edit"]["documentChanges"]
+        assert change["textDocument"] == {"uri": URI, "version": 1}
+        assert [edit["newText"] for edit in change["edits"]] == ["return a + b"]
+        editor.apply(resolved["edit"])
+        assert editor.text(URI) == DONE
+        kinds = [one["kind"] for one in editor.progress]
+        assert (kinds[0], kinds[-1]) == ("begin", "end")
+        assert editor.server_capabilities["codeActionProvider"]["resolveProvider"]
+
+
+@pytest.mark.parametrize(
+    "can",
+    [
+        {},
+        {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}},
+    ],
+)
+async def test_a_client_that_cannot_resolve_gets_a_command(scripted, can):
+    async with scripted(ANSWERS, capabilities=capabilities(**can)) as editor:
+        [action] = await opened(editor)
+        command = action["command"] if can else action
+        params = {"command": command["command"], "arguments": command["arguments"]}
+        await editor.request("workspace/executeCommand", params | {"workDoneToken": "mine"})
+        assert editor.text(URI) == DONE
+        assert {one["token"] for one in editor.progress} == {"mine"}
+
+
+async def test_only_the_wanted_kinds_are_listed(scripted):
+    async with scripted(ANSWERS) as editor:
+        await opened(editor)
+        at = STUB.index("add")
+        assert await editor.code_actions(URI, at, at, only=["quickfix"]) == []
+        [one] = await editor.code_actions(URI, at, at, only=["refactor.rewrite"], triggerKind=2)
+        assert one["kind"] == IMPLEMENT
+
+
+async def test_an_edit_elsewhere_moves_the_action(scripted):
+    async with scripted(ANSWERS) as editor:
+        [action] = await opened(editor)
+        editor.edit(URI, 0, 0, "import re\n")
+        resolved = await editor.request("codeAction/resolve", action)
+        editor.apply(resolved["edit"])
+        assert editor.text(URI) == "import re\n" + DONE
+
+
+async def test_an_edit_at_the_place_refuses_the_action(scripted):
+    async with scripted(ANSWERS) as editor:
+        [action] = await opened(editor)
+        at = STUB.index("pass")
+        editor.edit(URI, at, at, "x = 1\n    ")
+        with pytest.raises(ServerFailure, match="changed") as failure:
+            await editor.request("codeAction/resolve", action)
+        assert failure.value.code == MODIFIED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "x",
+        {"uri": URI},
+        {"uri": URI, "version": 1, "kind": IMPLEMENT, "start": -1, "end": 2},
+        {"uri": URI, "version": 1, "kind": IMPLEMENT, "start": 5, "end": 2},
+        {"uri": URI, "version": 1, "kind": IMPLEMENT, "start": 0, "end": 10**6},
+        {"uri": URI, "version": 1, "kind": "quickfix.other", "start": 0, "end": 2},
+        {"uri": "file:///other.py", "version": 1, "kind": IMPLEMENT, "start": 0, "end": 2},
+        {"uri": URI, "version": 1, "kind": IMPLEMENT, "start": 0, "end": 2, "x": 1},
+    ],
+)
+async def test_garbage_is_refused(scripted, data):
+    async with scripted(ANSWERS) as editor:
+        [action] = await opened(editor)
+        with pytest.raises(ServerFailure) as failure:
+            await editor.request("codeAction/resolve", action | {"data": data})
+        assert failure.value.code == INVALID
+
+
+async def test_a_request_can_be_cancelled(scripted):
+    async with scripted(ANSWERS, delay_ms=NEVER_MS) as editor:
+        [action] = await opened(editor)
+        number, answer = editor.ask("codeAction/resolve", action)
+        await editor.until(lambda one: one.progress)
+        editor.notify("$/cancelRequest", {"id": number})
+        with pytest.raises(ServerFailure) as failure:
+            await editor.wait(answer)
+        assert failure.value.code == CANCELLED
+        await editor.until(lambda one: one.progress[-1]["kind"] == "end")
+
+
+async def test_the_progress_bar_can_cancel(scripted):
+    async with scripted(ANSWERS, delay_ms=NEVER_MS) as editor:
+        [action] = await opened(editor)
+        _, answer = editor.ask("codeAction/resolve", action)
+        await editor.until(lambda one: one.progress)
+        token = editor.progress[0]["token"]
+        editor.notify("window/workDoneProgress/cancel", {"token": token})
+        with pytest.raises(ServerFailure) as failure:
+            await editor.wait(answer)
+        assert failure.value.code == CANCELLED
+
+
+async def test_nothing_that_fits_is_said(scripted):
+    async with scripted({"    ": "return (a"}) as editor:
+        [action] = await opened(editor)
+        resolved = await editor.request("codeAction/resolve", action)
+        assert "edit" not in resolved
+        assert any("nothing" in message for message in editor.messages)
+
+
+async def test_a_fix_is_about_its_diagnostic(scripted):
+    text = "def f(a:\n    return a\n"
+    async with scripted({"# after:\ndef f(a:": ""}) as editor:
+        await opened(editor, text.replace("f", "add"))
+        place = editor.range(editor.documents[URI], 7, 8)
+        told = {"range": place, "message": "'(' was never closed", "severity": 1}
+        fix, *_ = await editor.code_actions(URI, 7, 7, diagnostics=[told])
+        assert fix["kind"] == "quickfix.fimble"
+        assert fix["title"] == "Fix: '(' was never closed"
+        assert fix["diagnostics"] == [told]

@@ -1,0 +1,39 @@
+"""`fimble eval` with a server that answers from a script."""
+
+import asyncio
+import json
+
+import pytest
+
+from fimble.measure.driver import SERVE
+from fimble.measure.eval import ask
+from fimble.measure.eval.rows import Judge, Row
+
+pytestmark = pytest.mark.protocol
+
+
+@pytest.fixture
+def scripted(tmp_path, monkeypatch):
+    """Make the servers that are started answer from a script."""
+    file = tmp_path / "script.json"
+    file.write_text(json.dumps({"answers": {"return ": "a + b\n"}}))
+    monkeypatch.setattr(ask, "SERVE", (*SERVE, "--scripted", str(file)))
+
+
+def row(name, files=()):
+    before = "def add(a, b):\n    return "
+    return Row(name, "group", "src/a.py", before, "\n", "a + b", Judge.LINES, files=files)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("files", [(), (("src/b.py", "x = 1\n"),)])
+def test_rows_are_answered_by_a_server(scripted, warm, files):
+    rows = [row("one", files), row("two", files)]
+    done = []
+
+    answers, status = asyncio.run(ask.answer_rows(rows, ask.Way({}, warm=warm), done.append))
+
+    assert [answer.edit.apply(rows[0].text) for answer in answers] == [rows[0].whole] * 2
+    assert [answer.reason for answer in answers] == ["shown"] * 2
+    assert status["state"] == "ready"
+    assert done == [0, 1, 2]

@@ -1,0 +1,62 @@
+"""A quick fix and a function written from a comment, by the pinned model."""
+
+import pytest
+
+from fimble.features import actions
+from fimble.features.offer import Diagnostic, Look, Task
+from fimble.settings import DEFAULTS
+from fimble.source.edits import applied
+from goldens import LANGUAGES, snapshot_of
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+BROKEN = '''\
+"""Sums of orders."""
+
+
+def total(orders, rate):
+    """The sum of all orders with the tax."""
+    result = 0
+    for order in orders:
+        if order.cancelled:
+            continue
+        result += order.price * order.count
+    tax = result * rate
+    return result + taxes█
+'''
+
+
+async def make(engine, name, marked, kind, *diagnostics):
+    snapshot, offset = snapshot_of(name, marked)
+    look = Look(snapshot, offset, offset, LANGUAGES, DEFAULTS, diagnostics)
+    offer = next(one for one in actions.offers(look) if one.kind == kind)
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, engine))
+    return applied(snapshot.text, outcome.edits), outcome
+
+
+async def test_an_undefined_name_is_mended(engine):
+    start = BROKEN.index("taxes")
+    problem = Diagnostic(start, start + 5, "undefined name 'taxes'", "F821")
+
+    text, outcome = await make(engine, "orders.py", BROKEN, "quickfix.fimble", problem)
+
+    assert text == BROKEN.replace("taxes█", "tax")
+    assert outcome.verified
+
+
+@pytest.mark.parametrize(
+    ("comment", "call"),
+    [
+        ("# A function is_even(n) that tells whether a number is even", "is_even(4)"),
+        ("# 函数 is_even(n): 判断一个数是不是偶数", "is_even(4)"),
+    ],
+)
+async def test_a_comment_becomes_a_function(engine, comment, call):
+    text, outcome = await make(
+        engine, "numbers.py", f"{comment}█\n", "refactor.rewrite.fimble.implement"
+    )
+
+    assert outcome.edits, outcome.message
+    names = {}
+    exec(text, names)  # noqa: S102  (a pinned model, greedy: always the same text)
+    assert eval(call, names)  # noqa: S307

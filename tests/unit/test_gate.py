@@ -1,0 +1,53 @@
+import pytest
+
+from fimble.engine.messages import Piece
+from fimble.features.gate import THRESHOLDS, score, sure_part, written
+
+SURE, UNSURE = (-0.01, 5.0), (-1.5, 0.1)
+
+
+def pieces(*texts, figures=SURE):
+    return tuple(Piece(0, text, *figures, 0.0) for text in texts)
+
+
+def test_each_doubt_lowers_the_score():
+    sure = score(pieces("a", " +", " b"), mid_line=False)
+
+    assert sure > score(pieces("a", " +", " b"), mid_line=True)
+    assert sure > score(pieces("a", " +", " b", figures=(-0.3, 5.0)), mid_line=False)
+    assert sure > score(pieces("a", " +", " b", figures=(-0.01, 1.0)), mid_line=False)
+    assert sure > score(pieces(*"abcdefgh"), mid_line=False)
+
+
+def test_the_first_token_does_not_count():
+    assert score(pieces("a", figures=UNSURE), mid_line=False) == score((), mid_line=False)
+
+
+def test_who_is_eager_sees_more():
+    assert THRESHOLDS["eager"] < THRESHOLDS["balanced"] < THRESHOLDS["quiet"]
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "shown"),
+    [(3, "a()\nb()\nc()"), (2, "a()\nb()"), (1, "a()"), (0, "")],
+)
+def test_cut_back_to_the_sure_lines(doubtful, shown):
+    lines = ("a()", "b()", "c()")
+    said = [
+        piece
+        for at, line in enumerate(lines)
+        for piece in pieces("\n  ", line, figures=SURE if at < doubtful else UNSURE)
+    ]
+
+    text, reached = sure_part("\n".join(lines), said, "balanced")
+
+    assert text == shown
+    assert (reached >= THRESHOLDS["balanced"]) == bool(shown)
+
+
+def test_what_was_trimmed_does_not_count():
+    said = pieces("  a", " = ", "1", "\n", "junk")
+
+    assert written("a = 1", said) == said[:3]
+    assert written("a = 1\njunk", said) == said
+    assert written("more than was said", said) == said
