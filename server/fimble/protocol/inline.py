@@ -12,7 +12,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 
 from fimble.engine.base import Trace
 from fimble.features.choices import Selected, beyond, choices
-from fimble.features.complete import Completion, Reason, complete, warm
+from fimble.features.complete import Completion, Reason, warm
 from fimble.protocol.logs import logger
 from fimble.session import Explanation
 from fimble.source.positions import offset_at, position_at
@@ -84,12 +84,14 @@ async def _ask(
         ls.session.settings,
     )
     if info := context.selected_completion_info:
+        ls.flights.stop()
         selected = _selected(ls, snapshot, info)
         completion, memory = await beyond(selected, snapshot, memory, engine, settings)
         return (completion,), memory
     if context.trigger_kind is types.InlineCompletionTriggerKind.Invoked:
+        ls.flights.stop()
         return await choices(snapshot, offset, memory, engine, settings)
-    completion, memory = await complete(snapshot, offset, memory, engine, settings)
+    completion, memory = await ls.flights.answer(ls, document, offset)
     return (completion,), memory
 
 

@@ -23,6 +23,7 @@ from fimble.protocol import (
     logs,
 )
 from fimble.protocol.ahead import Ahead
+from fimble.protocol.flights import Flights
 from fimble.protocol.host import EngineHost, Launcher
 from fimble.protocol.messages import Notices
 from fimble.protocol.progress import ProgressBar
@@ -62,6 +63,7 @@ class FimbleServer(LanguageServer):
         self.session: Session[Memory] = Session(Languages.load())
         self.listings = actions.Listings()
         self.work = Work()
+        self.flights = Flights()
         self.ahead = Ahead()
         self.engine = EngineHost(launcher, self.work)
         self.notices = Notices(self)
