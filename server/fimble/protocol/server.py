@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -78,6 +78,7 @@ class FimbleServer(LanguageServer):
         self.indexing = indexing.Indexing(
             cache_directory / "index" if cache_directory else None, self.warm_all
         )
+        self.told_status: dict[str, Any] | None = None
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
 
@@ -113,6 +114,7 @@ class FimbleServer(LanguageServer):
             documents.warm_later(self, document.snapshot)
 
     def _on_engine_status(self, status: EngineStatus) -> None:
+        custom.tell_status(self, status)
         match status.state:
             case State.LOADING:
                 cancellable = self.engine.is_fetching
