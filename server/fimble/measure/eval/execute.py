@@ -17,14 +17,14 @@ from fimble.check import sandbox
 SECONDS: Final = 4
 """HumanEval's tests take milliseconds; its authors allow 3 seconds."""
 BUILD_SECONDS: Final = 20
-"""A C++ or Java program is compiled first, on a machine that does other things too."""
+"""A C++ program is compiled first, on a machine that does other things too."""
 MEGABYTE: Final = 1024 * 1024
 SAID_CHARS: Final = 400
 _WIDE: Final = sandbox.Limits(
     wall_seconds=BUILD_SECONDS,
     cpu_seconds=BUILD_SECONDS,
     memory_bytes=1024 * MEGABYTE,
-    # Node and Java reserve far more than they use.
+    # Node reserves far more than it uses.
     address_bytes=64 * 1024 * MEGABYTE,
     processes=128,
 )
@@ -139,9 +139,8 @@ TOOLS: Final[Mapping[str, Tool]] = {
         'console.assert = (good) => { if (!good) throw new Error("An assertion failed."); };\n',
     ),
     "cpp": Tool("main.cpp", ("sh", "-c", "g++ -w -o main main.cpp && ./main"), ("g++",)),
-    "java": Tool("Main.java", ("sh", "-c", "javac Main.java && java Main"), ("javac", "java")),
 }
-"""By the benchmarks' names of languages."""
+"""By the benchmarks' names of languages. A Java compiler does not find its files in the sandbox."""
 
 TELL: Final = '''\
 import ast, linecache, re, runpy, signal, sys, traceback
