@@ -150,8 +150,8 @@ async def _sides(
             )
         if plan.plain:
             task = progress.add_task(PLAIN, total=len(rows))
-            settings, _ = read(laid_over(options(plan.model), plan.settings))
-            engine = await start_engine(settings)
+            chosen, _ = read(laid_over(options(plan.model), plan.settings))
+            engine = await start_engine(chosen)
             try:
                 deeds[PLAIN] = await plain_rows(
                     rows, engine, lambda done: progress.update(task, completed=done)

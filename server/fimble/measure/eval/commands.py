@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,9 +113,18 @@ def setting(text: str) -> dict[str, Any]:
     return dict(known)
 
 
+def _merged(settings: list[dict[str, Any]]) -> dict[str, Any]:
+    from fimble.measure.eval.run import laid_over  # noqa: PLC0415
+
+    whole: dict[str, Any] = {}
+    for one in settings:
+        whole = laid_over(whole, one)
+    return whole
+
+
 def _run(args: argparse.Namespace) -> int:
     from fimble.measure.eval.rows import Cursor, Suite  # noqa: PLC0415
-    from fimble.measure.eval.run import Plan, evaluate, laid_over  # noqa: PLC0415
+    from fimble.measure.eval.run import Plan, evaluate  # noqa: PLC0415
 
     suite = Suite(args.suite)
     plan = Plan(
@@ -128,8 +136,8 @@ def _run(args: argparse.Namespace) -> int:
         cursor=Cursor(args.cursor),
         only=args.only,
         model=args.model,
-        settings=reduce(laid_over, args.settings, {}),
-        against=None if args.against is None else reduce(laid_over, args.against, {}),
+        settings=_merged(args.settings),
+        against=None if args.against is None else _merged(args.against),
         peer=args.peer,
         # What other files say is read in the background, so at first there is nothing to compare.
         warm=suite is Suite.CROSSFILE if args.warm is None else args.warm,
@@ -141,7 +149,6 @@ def _run(args: argparse.Namespace) -> int:
 def _run_tasks(args: argparse.Namespace) -> int:
     from fimble.measure.eval.acting import RUNNING, TaskPlan, evaluate_tasks  # noqa: PLC0415
     from fimble.measure.eval.rows import Suite  # noqa: PLC0415
-    from fimble.measure.eval.run import laid_over  # noqa: PLC0415
 
     suite = Suite(args.suite)
     against = RUNNING if suite is Suite.IMPLEMENT else None
@@ -153,8 +160,8 @@ def _run_tasks(args: argparse.Namespace) -> int:
         seed=args.seed,
         only=args.only,
         model=args.model,
-        settings=reduce(laid_over, args.settings, {}),
-        against=against if args.against is None else reduce(laid_over, args.against, {}),
+        settings=_merged(args.settings),
+        against=against if args.against is None else _merged(args.against),
         plain=args.plain,
     )
     return evaluate_tasks(plan, show=args.show, json_file=args.json)
