@@ -115,6 +115,23 @@ def stub_around(snapshot: Snapshot, languages: Languages, start: int, end: int) 
 
 def stub_of(snapshot: Snapshot, languages: Languages, definition: Definition) -> Stub | None:
     """Return where the body of a function is missing; None if it has one."""
+    text = snapshot.text
+    code = code_within(snapshot, languages, definition)
+    if code is None:
+        return None
+    bare = text[code[0] : code[1]].strip()
+    if bare and not any(re.fullmatch(one, bare, re.DOTALL) for one in snapshot.language.stubs):
+        return None
+    return Stub(definition, *code)
+
+
+def code_within(
+    snapshot: Snapshot, languages: Languages, definition: Definition
+) -> tuple[int, int] | None:
+    """Return the code of a body: braces, a docstring and comments before it left out.
+
+    None for a definition that has no body, not even an empty one.
+    """
     text, style = snapshot.text, snapshot.language.block_style
     first, last = definition.body_start, definition.body_end
     if first == last:
@@ -124,11 +141,7 @@ def stub_of(snapshot: Snapshot, languages: Languages, definition: Definition) ->
         last = max(first, line_start(snapshot, definition.end) - 1)
     elif text[first] == "{" and text[last - 1] == "}":
         first, last = first + 1, last - 1
-    code = _bare(snapshot, languages, first, last)
-    bare = text[code[0] : code[1]].strip()
-    if bare and not any(re.fullmatch(one, bare, re.DOTALL) for one in snapshot.language.stubs):
-        return None
-    return Stub(definition, *code)
+    return _bare(snapshot, languages, first, last)
 
 
 def comment_around(
