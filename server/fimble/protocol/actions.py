@@ -230,6 +230,8 @@ def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) 
         settings=ls.session.settings,
         # Some clients send all of the file.
         diagnostics=tuple(one for one in told if one.start <= end and one.end >= start),
+        # Who does not know the model yet offers what most models can.
+        talks=ls.engine.status.info is None or bool(ls.engine.status.info.chat_template),
     )
 
 
