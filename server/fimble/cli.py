@@ -89,7 +89,6 @@ def run_serve(args: argparse.Namespace) -> int:
     from fimble.models.profile import cache_directory  # noqa: PLC0415
     from fimble.protocol.host import Launcher  # noqa: PLC0415
 
-    index_directory = cache_directory() / "index"
     launcher: Launcher = ModelLauncher()
     if args.scripted:
         from fimble.engine.scripted import Script  # noqa: PLC0415
@@ -99,10 +98,10 @@ def run_serve(args: argparse.Namespace) -> int:
         from fimble.protocol.tcp import serve_tcp  # noqa: PLC0415
 
         token = os.environ.get(TOKEN_VARIABLE)
-        return serve_tcp(launcher, args.tcp, token, index_directory=index_directory)
+        return serve_tcp(launcher, args.tcp, token, cache_directory=cache_directory())
     from fimble.protocol.server import serve_stdio  # noqa: PLC0415
 
-    return serve_stdio(launcher, index_directory=index_directory)
+    return serve_stdio(launcher, cache_directory=cache_directory())
 
 
 def run_complete(args: argparse.Namespace) -> int:

@@ -118,5 +118,4 @@ SCENARIOS = {
 }
 
 if __name__ == "__main__":
-    index = cache_directory() / "index"
-    sys.exit(serve_stdio(SCENARIOS[sys.argv[1]](), index_directory=index))
+    sys.exit(serve_stdio(SCENARIOS[sys.argv[1]](), cache_directory=cache_directory()))

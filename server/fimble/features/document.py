@@ -203,13 +203,14 @@ def _lines(doc: Doc, text: str) -> list[str]:
     if cut is None or ("\\" in cut and doc.form.place is DocPlace.INSIDE):
         return []
     mark = doc.form.line.strip()
-    first, *rest = cut.rstrip().split("\n")
+    first, *rest = cut.strip().split("\n")
     if mark:
         rest = [re.sub(rf"^\s*{re.escape(mark)} ?", "", line) for line in rest]
     else:
-        rest = _sections(textwrap.dedent("\n".join(rest))).split("\n") if rest else []
+        rest = textwrap.dedent("\n".join(rest)).split("\n") if rest else []
+        rest = _sections("\n".join((first, *rest))).split("\n")[1:]
     limit = max(MAX_WIDTH - len(doc.prefix.expandtabs(4)), MAX_WIDTH // 2)
-    return [part for line in (first.strip(), *rest) for part in _wrapped(line.rstrip(), limit)]
+    return [part for line in (first, *rest) for part in _wrapped(line.rstrip(), limit)]
 
 
 def _sections(text: str) -> str:

@@ -10,7 +10,7 @@ from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, spoken
 from fimble.features.writing import model
 from fimble.prompt.chat import Message, chat_prompt
-from fimble.source.around import enclosing
+from fimble.source.around import enclosing, stub_of
 
 KIND: Final = "source.fimble.explain"
 MAX_TOKENS: Final = 320
@@ -21,11 +21,12 @@ def offers(look: Look) -> Iterator[Offer]:
     """Offer it for what is selected, else for the function around the cursor."""
     if not look.talks:
         return
+    snapshot, languages = look.snapshot, look.languages
     if look.start != look.end:
         yield Offer(KIND, "Explain the selection", look.start, look.end)
-    elif function := enclosing(
-        look.snapshot, look.languages, look.start, look.end, callable_only=True
-    ):
+        return
+    function = enclosing(snapshot, languages, look.start, look.end, callable_only=True)
+    if function is not None and stub_of(snapshot, languages, function) is None:
         yield Offer(KIND, f"Explain {function.name}", function.start, function.end)
 
 

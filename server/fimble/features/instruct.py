@@ -44,14 +44,16 @@ async def make(task: Task) -> Outcome:
     return await rewritten(task, words, start, end)
 
 
-async def rewritten(task: Task, words: str, start: int, end: int) -> Outcome:
-    """Have whole lines written anew as an order says."""
+async def rewritten(
+    task: Task, words: str, start: int, end: int, *, show_code: bool = True
+) -> Outcome:
+    """Have whole lines written anew as an order says, which may hold them already."""
     snapshot = task.snapshot
     old = snapshot.text[start:end]
     if len(old) > MAX_CODE:
         return Outcome(message=TOO_LONG)
     space = _common_indent(old)
-    prompt = order(task, words, _without(old, space))
+    prompt = order(task, words, _without(old, space) if show_code else "")
     if prompt is None:
         return Outcome(message=CANNOT)
     task.report("writing", 0.1)

@@ -14,6 +14,7 @@ from fimble.engine.messages import State
 from fimble.features.complete import Memory
 from fimble.protocol import (
     actions,
+    commands,
     configuration,
     custom,
     documents,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from fimble.engine.base import EngineStatus
 
 CLOSE_SECONDS: Final = 5.0
-_GROUPS: Final = (lifecycle, documents, inline, actions, configuration, indexing, custom)
+_GROUPS: Final = (lifecycle, documents, inline, actions, commands, configuration, indexing, custom)
 
 
 class FimbleServer(LanguageServer):
@@ -51,7 +52,7 @@ class FimbleServer(LanguageServer):
         launcher: Launcher,
         *,
         user_directory: Path | None = None,
-        index_directory: Path | None = None,
+        cache_directory: Path | None = None,
     ) -> None:
         super().__init__(
             "fimble",
@@ -67,6 +68,8 @@ class FimbleServer(LanguageServer):
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)
         self.parsing = asyncio.Lock()
+        self.cache_directory = cache_directory
+        index_directory = None if cache_directory is None else cache_directory / "index"
         self.indexing = indexing.Indexing(index_directory, self.warm_all)
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
@@ -119,15 +122,15 @@ def create_server(
     launcher: Launcher,
     *,
     user_directory: Path | None = None,
-    index_directory: Path | None = None,
+    cache_directory: Path | None = None,
 ) -> FimbleServer:
     """Make a server with all its handlers.
 
     ``user_directory`` holds the user's ``fimble.toml``; None means where the system keeps such
-    files. ``index_directory`` is where indexes of workspaces are kept; None means that there are
-    none.
+    files. ``cache_directory`` is where indexes of workspaces and texts to be shown are kept; None
+    means that there are none.
     """
-    server = FimbleServer(launcher, user_directory=user_directory, index_directory=index_directory)
+    server = FimbleServer(launcher, user_directory=user_directory, cache_directory=cache_directory)
     for group in _GROUPS:
         group.register(server)
     return server
@@ -137,19 +140,19 @@ def serve_stdio(
     launcher: Launcher,
     *,
     user_directory: Path | None = None,
-    index_directory: Path | None = None,
+    cache_directory: Path | None = None,
 ) -> int:
     """Talk to one client on standard input and output; return the process's exit status."""
     logs.set_up()
-    return asyncio.run(_serve_stdio(launcher, user_directory, index_directory))
+    return asyncio.run(_serve_stdio(launcher, user_directory, cache_directory))
 
 
 async def _serve_stdio(
-    launcher: Launcher, user_directory: Path | None, index_directory: Path | None
+    launcher: Launcher, user_directory: Path | None, cache_directory: Path | None
 ) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(logs.on_loop_exception)
-    server = create_server(launcher, user_directory=user_directory, index_directory=index_directory)
+    server = create_server(launcher, user_directory=user_directory, cache_directory=cache_directory)
     writer = StdoutWriter()
     server.protocol.set_writer(writer)
     await converse(stdin_reader(loop), server.protocol)

@@ -27,7 +27,7 @@ def serve_tcp(
     token: str | None = None,
     *,
     user_directory: Path | None = None,
-    index_directory: Path | None = None,
+    cache_directory: Path | None = None,
 ) -> int:
     """Talk to one client on a socket of this machine; return the process's exit status.
 
@@ -38,7 +38,7 @@ def serve_tcp(
     """
     logs.set_up()
     gate = Gate(token or secrets.token_urlsafe(24))
-    return asyncio.run(_Listener(launcher, gate, user_directory, index_directory).serve(port))
+    return asyncio.run(_Listener(launcher, gate, user_directory, cache_directory).serve(port))
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class _Listener:
     launcher: Launcher
     gate: Gate
     user_directory: Path | None
-    index_directory: Path | None
+    cache_directory: Path | None
 
     async def serve(self, port: int) -> int:
         loop = asyncio.get_running_loop()
@@ -78,7 +78,7 @@ class _Listener:
         server = create_server(
             self.launcher,
             user_directory=self.user_directory,
-            index_directory=self.index_directory,
+            cache_directory=self.cache_directory,
         )
         server.protocol.gate = self.gate
         server.protocol.set_writer(writer)
