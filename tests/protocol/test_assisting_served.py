@@ -81,13 +81,36 @@ async def test_an_explanation_is_a_private_file(scripted, environment):
         await opened(editor)
         await command(editor, "fimble.explain", place(editor, 0, 0))
         [uri] = editor.shown
-        path = Path(unquote(urlsplit(uri).path))
-        assert path.read_text() == f"{ANSWERS['']}\n"
-        assert path.is_relative_to(environment["FIMBLE_CACHE_DIR"])
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert_private(Path(unquote(urlsplit(uri).path)), environment["FIMBLE_CACHE_DIR"])
         assert editor.text(URI) == TEXT
         stages = [one.get("message") for one in editor.progress]
         assert "What it does" in stages or "Adds." in stages
+
+
+def assert_private(path, directory):
+    assert path.read_text(encoding="utf-8") == f"{ANSWERS['']}\n"
+    assert path.is_relative_to(directory)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_file_is_translated_into_a_new_one(scripted, tmp_path):
+    async with scripted({"```go\n": "package a\n```"}, chat_template=CHAT) as editor:
+        await editor.initialize()
+        uri = (tmp_path / "one file.py").as_uri()
+        editor.open(uri, TEXT)
+        await editor.flush()
+        wish = {"uri": uri, "range": editor.range(editor.documents[uri], 0, 0), "to": "go"}
+        await command(editor, "fimble.translate", wish)
+        assert editor.text((tmp_path / "one file.go").as_uri()) == "package a\n"
+
+
+async def test_a_selection_is_translated_and_shown(scripted):
+    async with scripted({"```go\n": "var a = 1\n```"}, chat_template=CHAT) as editor:
+        await opened(editor)
+        await command(editor, "fimble.translate", place(editor, 0, 5, to="go"))
+        assert len(editor.shown) == 1
+        await command(editor, "fimble.translate", place(editor, 0, 5, to="gibberish"))
+        assert any("not known" in message for message in editor.messages)
 
 
 async def test_without_documents_it_is_a_message(scripted):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
-from fimble.features import custom, document, explain, fix, implement, instruct, rewrite
+from fimble.features import custom, document, explain, fix, implement, instruct, rewrite, translate
 from fimble.features.complete import excluded
 from fimble.features.offer import Action, Look, Offer, Outcome, Task
 
@@ -19,6 +19,7 @@ ACTIONS: Final = MappingProxyType[str, Action](
         rewrite.OPTIMIZE: rewrite,
         rewrite.TYPES: rewrite,
         instruct.KIND: instruct,
+        translate.KIND: translate,
         custom.KIND: custom,
         explain.KIND: explain,
     }

@@ -13,6 +13,7 @@ from fimble.prompt.chat import Message, chat_prompt
 if TYPE_CHECKING:
     from fimble.engine.messages import Prompt
     from fimble.features.offer import Task
+    from fimble.source.languages import Language
 
 CANNOT: Final = "This model does not follow instructions. Choose an instruct model in `model`."
 TOO_LONG: Final = "This is too much code for the model. Select less of it."
@@ -22,14 +23,18 @@ SHARE: Final = 0.8
 """How full a progress bar gets while the model writes."""
 
 
-def order(task: Task, words: str, code: str, begin: str = "") -> Prompt | None:
+def order(
+    task: Task, words: str, code: str, begin: str = "", *, answer: Language | None = None
+) -> Prompt | None:
     """Lay out an order about ``code``; the model answers in a fence, which ``begin`` begins.
 
-    None for a model that was not trained for conversations.
+    It answers in the same language if ``answer`` is no other. None for a model that was not
+    trained for conversations.
     """
-    fence = f"```{task.snapshot.language.id}\n"
-    about = f"\n\n{fence}{code}\n```" if code else ""
-    return chat_prompt((Message("user", words + about),), model(task.engine), begin=fence + begin)
+    language = task.snapshot.language
+    about = f"\n\n```{language.id}\n{code}\n```" if code else ""
+    begin = f"```{(answer or language).id}\n{begin}"
+    return chat_prompt((Message("user", words + about),), model(task.engine), begin=begin)
 
 
 async def finished(

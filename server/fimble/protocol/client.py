@@ -77,8 +77,8 @@ class EditorClient:
 
     ``settings`` is what the server gets when it pulls the section ``fimble``. What the server
     sends by itself is collected: ``messages`` (window/showMessage), ``progress`` ($/progress
-    values), ``shown`` (window/showDocument) and ``log`` (lines of standard error). ``answers`` are what the server's own requests
-    get instead of the sensible answer, by method.
+    values), ``shown`` (window/showDocument) and ``log`` (lines of standard error). ``answers`` are
+    what the server's own requests get instead of the sensible answer, by method.
     """
 
     command: Sequence[str]
@@ -329,7 +329,10 @@ class EditorClient:
             if "edits" in change:
                 files[change["textDocument"]["uri"]] = change["edits"]
         for uri, edits in files.items():
-            before = self.documents[uri]
+            before = self.documents.get(uri)
+            if before is None:
+                self.open(uri, "".join(one["newText"] for one in edits), language_id="")
+                continue
             for one in sorted(edits, key=lambda one: self._place(before, one)[0], reverse=True):
                 start, end = self._place(before, one)
                 self.edit(uri, start, end, one["newText"])

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 from pygls.exceptions import JsonRpcInvalidParams
 
-from fimble.features import custom, explain, instruct
+from fimble.features import custom, explain, instruct, translate
 from fimble.protocol.actions import Data, Text, perform
 from fimble.source.positions import offset_at
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INSTRUCT: Final = "fimble.instruct"
 EXPLAIN: Final = "fimble.explain"
+TRANSLATE: Final = "fimble.translate"
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
@@ -39,19 +40,21 @@ class Between(msgspec.Struct, frozen=True):
 class Wish(msgspec.Struct, frozen=True):
     """What the commands take: a place in an open document, and what the user typed.
 
-    ``action`` names an action of the user's own that wants the instruction.
+    ``action`` names an action of the user's own that wants the instruction, ``to`` a language.
     """
 
     uri: Annotated[str, Meta(max_length=8192)]
     range: Between
     instruction: Text = ""
     action: Annotated[str, Meta(max_length=60)] = ""
+    to: Annotated[str, Meta(max_length=60)] = ""
 
 
 def register(server: FimbleServer) -> None:
     """Add these handlers to the server."""
     server.command(INSTRUCT)(on_instruct)
     server.command(EXPLAIN)(on_explain)
+    server.command(TRANSLATE)(on_translate)
 
 
 async def on_instruct(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
@@ -62,6 +65,11 @@ async def on_instruct(ls: FimbleServer, params: types.ExecuteCommandParams) -> N
 async def on_explain(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
     """Explain a range and show the explanation."""
     await _perform(ls, explain.KIND, params)
+
+
+async def on_translate(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
+    """Translate a range and show it, or the whole file for an empty one into a new file."""
+    await _perform(ls, translate.KIND, params)
 
 
 async def _perform(ls: FimbleServer, kind: str, params: types.ExecuteCommandParams) -> None:
@@ -79,12 +87,13 @@ async def _perform(ls: FimbleServer, kind: str, params: types.ExecuteCommandPara
     )
     if wish.action and kind == instruct.KIND:
         kind = custom.kind_of(wish.action)
+    options = {instruct.INSTRUCTION: wish.instruction, translate.TO: wish.to}
     data = Data(
         uri=wish.uri,
         version=snapshot.version,
         kind=kind,
         start=min(start, end),
         end=max(start, end),
-        options={instruct.INSTRUCTION: wish.instruction} if wish.instruction else {},
+        options={name: value for name, value in options.items() if value},
     )
     await perform(ls, data, params.work_done_token)
