@@ -149,6 +149,14 @@ async def test_an_explanation_is_shown():
     assert outcome.edits == ()
 
 
+async def test_an_explanation_does_not_go_in_circles():
+    made = engine("1. It cannot count beyond ten.\n2. It cannot count beyond ten.\n3. It")
+    seen = look("a.py", WHOLE)
+    outcome = await make(seen, offer_of(seen, explain.KIND), made)
+
+    assert outcome.shown == "1. It cannot count beyond ten."
+
+
 async def test_a_custom_action_may_take_an_instruction():
     made = engine("def f(a):\n    return 3\n```")
     seen = look("a.py", "def f(a):\n    █return '{name}'\n")

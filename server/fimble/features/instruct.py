@@ -36,12 +36,15 @@ async def make(task: Task) -> Outcome:
     if not instruction:
         return Outcome(message="There is no instruction.")
     start, end = selected_lines(task)
-    language = task.snapshot.language.name
-    if task.snapshot.text[start:end].strip():
-        words = f"Edit this {language} code: {instruction}\nAnswer with all of the edited code."
+    snapshot = task.snapshot
+    code = snapshot.text[start:end]
+    if code.strip():
+        # The order comes last: a small model that reads it first copies the code instead.
+        shown = f"```{snapshot.language.id}\n{_without(code, _common_indent(code))}\n```"
+        words = f"{shown}\n\n{instruction}\nAnswer with the whole code, edited."
     else:
-        words = f"Write {language} code: {instruction}"
-    return await rewritten(task, words, start, end)
+        words = f"Write {snapshot.language.name} code: {instruction}"
+    return await rewritten(task, words, start, end, show_code=False)
 
 
 async def rewritten(

@@ -19,6 +19,8 @@ CANNOT: Final = "This model does not follow instructions. Choose an instruct mod
 TOO_LONG: Final = "This is too much code for the model. Select less of it."
 MAX_CODE: Final = 4000
 """Characters of code in an order: 1,200 tokens, 6 s for the 0.5B on two cores."""
+SENTENCE: Final = 24
+"""Characters of a line that cannot be there twice by chance."""
 SHARE: Final = 0.8
 """How full a progress bar gets while the model writes."""
 
@@ -71,12 +73,23 @@ async def spoken(task: Task, prompt: Prompt, max_tokens: int) -> str:
         async for piece in generation:
             text += piece.text
             count += 1
+            if _goes_in_circles(text):
+                text = text.rstrip().rpartition("\n")[0]
+                break
             task.report(_last_words(text), SHARE * count / max_tokens)
     if match := SENTINEL.search(text):
         text = text[: match.start()]
     if generation.reason == "length":
         text = text.rpartition("\n")[0] or text
     return text.replace("\r\n", "\n").strip()
+
+
+def _goes_in_circles(text: str) -> bool:
+    """Tell whether the line that was just finished says again what an earlier one said."""
+    if not text.endswith("\n"):
+        return False
+    *above, last = (line.lstrip("0123456789.*-# ") for line in text.rstrip().split("\n"))
+    return len(last) >= SENTENCE and last in above
 
 
 def _last_words(text: str) -> str:
