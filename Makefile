@@ -2,7 +2,7 @@
 # FIMBLE_MODEL_DIR and FIMBLE_CACHE_DIR are respected. PYTHON names the interpreter for .venv.
 
 .POSIX:
-.PHONY: setup run test check fix media peer clean
+.PHONY: setup run test check fix vsix media peer clean
 
 BIN = .venv/bin
 READY = .venv/.ready
@@ -31,6 +31,11 @@ fix: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/readme.py
+	@$(BIN)/python scripts/vscode.py
+
+# Pack the VS Code extension; prints where it is.
+vsix: setup
+	@scripts/vsix
 
 # Record the editors with the real model, for the README.
 media: setup
@@ -46,4 +51,5 @@ peer: setup
 # Forget everything that was made here; models stay where they are.
 clean:
 	rm -rf .venv .peer .editors .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf editors/vscode/node_modules editors/vscode/dist editors/vscode/build editors/vscode/server
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

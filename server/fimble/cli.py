@@ -79,6 +79,12 @@ def build_parser() -> argparse.ArgumentParser:
     evals = commands.add_parser("eval", help="how good suggestions are, measured on benchmarks")
     add_evals(evals)
 
+    figures = commands.add_parser("stats", help="what became of the suggestions")
+    figures.add_argument("--days", type=float, default=30, help="how far to look back (30)")
+    figures.add_argument("--plot", type=Path, metavar="FILE", help="draw them; .svg or .png")
+    figures.add_argument("--json", action="store_true", help="print JSON")
+    figures.set_defaults(run=run_stats)
+
     commands.add_parser("models", help="list, fetch, check and add models")
     return parser
 
@@ -123,6 +129,16 @@ def run_doctor(args: argparse.Namespace) -> int:
     from fimble.measure.doctor import doctor  # noqa: PLC0415
 
     return doctor(calibrate=args.calibrate)
+
+
+def run_stats(args: argparse.Namespace) -> int:
+    """`fimble stats`."""
+    from fimble.history import FILE_NAME  # noqa: PLC0415
+    from fimble.measure.stats import stats  # noqa: PLC0415
+    from fimble.models.profile import cache_directory  # noqa: PLC0415
+
+    file = cache_directory() / FILE_NAME
+    return stats(file, days=args.days, draw=args.plot, as_json=args.json)
 
 
 def run_models(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
     FimbleError
     ├── SettingsError            a setting is unknown or has a bad value
+    ├── HistoryError             the file with the history of suggestions cannot be used
     ├── SandboxRefused           code cannot be run apart from everything else
     ├── ModelError
     │   ├── UnknownModel         the name is in no catalogue and no file has it
@@ -35,6 +36,10 @@ class FimbleError(Exception):
 
 class SettingsError(FimbleError):
     """A setting is unknown or has a bad value; the default is used instead."""
+
+
+class HistoryError(FimbleError):
+    """The file with the history of suggestions cannot be read or written."""
 
 
 class SandboxRefused(FimbleError):

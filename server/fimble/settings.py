@@ -79,6 +79,13 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     disabled_languages: Annotated[
         tuple[str, ...], Meta(description="Languages (LSP identifiers) without suggestions.")
     ] = ()
+    items: Annotated[
+        Literal["on", "unranked", "off"],
+        Meta(
+            description="List names in the completion popup: in the model's order, in that of the"
+            " text, or not at all."
+        ),
+    ] = "on"
     exclude: Annotated[
         tuple[str, ...], Meta(description="Files without suggestions, as glob patterns.")
     ] = ()
@@ -201,6 +208,14 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
         Literal["auto", "always", "never"],
         Meta(description="Read and think ahead while nobody waits; auto: not on battery."),
     ] = "auto"
+    history: Annotated[
+        bool,
+        Meta(
+            description="Keep figures, and no code, of what becomes of suggestions, on this machine"
+            " only: `fimble stats` shows them, and from the next start on Fimble is a little"
+            " quieter or bolder by language."
+        ),
+    ] = True
     download: Annotated[Download, Meta(description="Getting the model.")] = Download()
     engine: Annotated[Engine, Meta(description="Running the model.")] = Engine()
     cache: Annotated[Cache, Meta(description="Keeping what the model has read.")] = Cache()

@@ -224,3 +224,31 @@ async def test_nothing_to_say_after_the_selected_item(scripted):
         context = {"triggerKind": 2, "selectedCompletionInfo": info}
         assert await ask_with(editor, "", context) is None
         assert await reason(editor) == "empty"
+
+
+async def test_typing_what_is_being_written_waits_for_its_rest_only(scripted):
+    async with scripted(ANSWERS, delay_ms=40) as editor:
+        await editor.initialize()
+        editor.open(URI, BODY)
+        await editor.flush()
+        _, first = editor.ask_inline_completion(URI, len(BODY))
+        await editor.explain_last()  # so that it is on its way before the key comes
+        end = editor.type_text(URI, len(BODY), "a")
+        [rest] = await editor.inline_completion(URI, end)
+        assert rest.text == " + b"
+        assert await first is None
+        rest, stale = await editor.explain_last(2)
+        assert (stale["reason"], rest["detail"]) == ("stale", "was on its way")
+
+
+async def test_typing_something_else_asks_anew(scripted):
+    async with scripted({**ANSWERS, "return z": " + 1"}, delay_ms=40) as editor:
+        await editor.initialize()
+        editor.open(URI, BODY)
+        await editor.flush()
+        _, first = editor.ask_inline_completion(URI, len(BODY))
+        await editor.explain_last()  # so that it is on its way before the key comes
+        end = editor.type_text(URI, len(BODY), "z")
+        [other] = await editor.inline_completion(URI, end)
+        assert other.text == " + 1"
+        assert await first is None

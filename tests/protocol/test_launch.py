@@ -2,6 +2,8 @@
 
 import asyncio
 
+from fimble.protocol.client import CAPABILITIES
+
 URI = "file:///a.py"
 TEXT = "x = "
 
@@ -152,3 +154,29 @@ async def test_switching_off_and_on(scripted):
         await editor.flush()
         assert (await editor.status())["state"] == "stopped"
         assert editor.messages == []
+
+
+def states(editor):
+    told = [one["params"] for one in editor.unexpected if one["method"] == "fimble/didChangeStatus"]
+    return [(one["state"], one["progress"], one["stage"]) for one in told]
+
+
+async def test_a_client_that_wants_to_is_told_of_each_change(scenario):
+    capabilities = CAPABILITIES | {"experimental": {"fimble": {"status": True}}}
+    settings = {"model": "big"}
+    async with scenario("downloading", settings=settings, capabilities=capabilities) as editor:
+        await editor.initialize()
+        await editor.until(lambda client: ("loading", 0.25, "downloading big") in states(client))
+        await change(editor, model="small")
+        await editor.flush()
+        assert states(editor)[0] == ("loading", 0.0, "")
+        assert states(editor)[-1] == ("ready", 1.0, "")
+        last = editor.unexpected[-1]["params"]
+        assert (last["model"], last["error"], last["restarts"]) == ({"name": "small"}, None, 0)
+
+
+async def test_other_clients_hear_no_notifications_they_do_not_know(scripted):
+    async with scripted() as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert states(editor) == []

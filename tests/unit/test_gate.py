@@ -51,3 +51,10 @@ def test_what_was_trimmed_does_not_count():
     assert written("a = 1", said) == said[:3]
     assert written("a = 1\njunk", said) == said
     assert written("more than was said", said) == said
+
+
+def test_habits_move_the_threshold():
+    said = pieces("a", " +", " b", figures=(-0.2, 0.6))
+    now = score(said, mid_line=False)
+    assert sure_part("a + b", said, "balanced", stricter=now - THRESHOLDS["balanced"] - 0.01)[0]
+    assert not sure_part("a + b", said, "balanced", stricter=now - THRESHOLDS["balanced"] + 0.01)[0]

@@ -17,6 +17,7 @@ ROOMS = {
     "measure": EVERYTHING,
     "errors": (),
     "settings": (),
+    "history": (),
     "source": (),
     "engine": (),
     "models": (),
@@ -24,7 +25,7 @@ ROOMS = {
     "prompt": ("source", "engine.messages"),
     "check": ("source",),
     "features": ("prompt", "check", "source", "settings", *INTERFACE),
-    "protocol": ("session", "features", "settings", "source", *INTERFACE),
+    "protocol": ("session", "features", "settings", "history", "source", *INTERFACE),
     "launch": ("engine", "models", "settings"),
 }
 

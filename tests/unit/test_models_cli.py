@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -113,6 +114,14 @@ def test_list_shows_what_is_here(run, store, monkeypatch):
     assert here() == "damaged"
     (store.directory / "tiny.gguf").write_bytes(CONTENT)
     assert here() == "yes"
+
+
+def test_list_for_programs(run, store):
+    code, out, err = run("list", "--json")
+    assert (code, err) == (0, "")
+    tiny = next(one for one in json.loads(out) if one["name"] == "tiny")
+    assert (tiny["size"], tiny["licence"]) == (len(CONTENT), "MIT")
+    assert (tiny["isHere"], tiny["isDefault"]) == (False, True)
 
 
 def test_verify_goes_on_after_a_bad_one(run, store, mine):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from fimble.engine.messages import (
     GREEDY,
@@ -17,8 +17,12 @@ from fimble.engine.messages import (
     Sampling,
     State,
     Stats,
+    Surprise,
 )
 from fimble.errors import FimbleError
+
+RANK_TOKENS: Final = 512
+"""How much of the texts `Engine.rank` reads at the most: some seconds on two cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,32 @@ class Engine(Protocol):
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
         """Read the prompt into the KV cache; gives way to everything more urgent."""
+        ...
+
+    async def rank(
+        self,
+        prompt: Prompt,
+        texts: Sequence[str],
+        *,
+        max_tokens: int = RANK_TOKENS,
+        priority: Priority = Priority.ITEMS,
+    ) -> tuple[float, ...]:
+        """The natural log-probability of each text as what follows the prompt.
+
+        With a healed prompt it is that of the text together with what healing took back, so the
+        figures compare with one another. At most ``max_tokens`` tokens of the texts are read,
+        likely ways first; a text that was not read to its end has the figure of its beginning.
+        Raises as `generate` does, and `PromptTooLong`.
+        """
+        ...
+
+    async def surprise(
+        self, prompt: Prompt, text: str, *, priority: Priority = Priority.ACTION
+    ) -> tuple[Surprise, ...]:
+        """What the model thinks of each token of ``text`` when it reads it after the prompt.
+
+        Raises as `generate` does, and `PromptTooLong`.
+        """
         ...
 
     async def flush(self) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from fimble.engine.base import EngineStatus, Trace
+from fimble.engine.base import RANK_TOKENS, EngineStatus, Trace
 from fimble.engine.messages import (
     GREEDY,
     HEADER_BYTES,
@@ -27,6 +27,8 @@ from fimble.engine.messages import (
     Finished,
     Flush,
     Generate,
+    Judge,
+    Judged,
     Keep,
     Load,
     Loading,
@@ -37,12 +39,15 @@ from fimble.engine.messages import (
     Profile,
     Prompt,
     QueryStats,
+    Rank,
+    Ranked,
     Ready,
     Sampling,
     Shutdown,
     Started,
     State,
     Stats,
+    Surprise,
     ToServer,
     ToWorker,
     decode,
@@ -139,8 +144,6 @@ class WorkerEngine:
         guess: str = "",
     ) -> WorkerGeneration:
         self._check_ready()
-        if not self._inboxes:
-            self._heard_at = time.monotonic()  # it had nothing to say before
         identifier, inbox = self._open_inbox()
         self._send(Generate(identifier, prompt, max_tokens, priority, one_line, sampling, guess))
         return WorkerGeneration(self, identifier, inbox)
@@ -149,6 +152,29 @@ class WorkerEngine:
         async with self.generate(prompt, max_tokens=0, priority=priority) as generation:
             async for _ in generation:
                 pass
+
+    async def rank(
+        self,
+        prompt: Prompt,
+        texts: Sequence[str],
+        *,
+        max_tokens: int = RANK_TOKENS,
+        priority: Priority = Priority.ITEMS,
+    ) -> tuple[float, ...]:
+        self._check_ready()
+        answer = await self._ask(
+            lambda identifier: Rank(identifier, prompt, tuple(texts), max_tokens, priority)
+        )
+        assert isinstance(answer, Ranked), "the worker answers Rank with Ranked"
+        return answer.logprobs
+
+    async def surprise(
+        self, prompt: Prompt, text: str, *, priority: Priority = Priority.ACTION
+    ) -> tuple[Surprise, ...]:
+        self._check_ready()
+        answer = await self._ask(lambda identifier: Judge(identifier, prompt, text, priority))
+        assert isinstance(answer, Judged), "the worker answers Judge with Judged"
+        return answer.surprises
 
     async def flush(self) -> None:
         self._check_ready()
@@ -184,21 +210,26 @@ class WorkerEngine:
                 raise status.error or EngineDown("The model worker is not running.")
 
     def _open_inbox(self) -> tuple[int, asyncio.Queue[ToServer | EngineError]]:
+        if not self._inboxes:
+            self._heard_at = time.monotonic()  # it had nothing to say before
         self._last_id += 1
         inbox: asyncio.Queue[ToServer | EngineError] = asyncio.Queue()
         self._inboxes[self._last_id] = inbox
         return self._last_id, inbox
 
-    async def _ask(self, kind: type[Flush | QueryStats]) -> ToServer:
-        """Send a message that is answered by exactly one."""
+    async def _ask(self, message: Callable[[int], ToWorker]) -> ToServer:
+        """Send a message that is answered by exactly one; stop it when nobody waits any more."""
         identifier, inbox = self._open_inbox()
-        self._send(kind(identifier))
+        self._send(message(identifier))
+        answer: ToServer | EngineError | None = None
         try:
             answer = await inbox.get()
         finally:
-            self.forget(identifier)
+            self.forget(identifier, cancel=answer is None)
         if isinstance(answer, EngineError):
             raise answer
+        if isinstance(answer, Failed):
+            raise from_name(answer.kind, answer.message, answer.hint)
         return answer
 
     def forget(self, identifier: int, *, cancel: bool = False) -> None:
@@ -294,7 +325,7 @@ class WorkerEngine:
                 )
             case Failed(id=None):
                 self._fail(from_name(message.kind, message.message, message.hint))
-            case Started() | Piece() | Finished() | Failed() | Stats():
+            case Started() | Piece() | Finished() | Failed() | Ranked() | Judged() | Stats():
                 inbox = self._inboxes.get(message.id or 0)
                 if inbox is not None:
                     inbox.put_nowait(message)

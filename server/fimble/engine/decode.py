@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -115,7 +115,7 @@ class Decoder:
         self._pace = pace
         self._acceptance = Acceptance(profile.batch_costs)
         self._bos = model.bos()
-        self._vocabulary = build_vocabulary(model, info)
+        self.vocabulary = build_vocabulary(model, info)
         self._tokenize = lru_cache(TOKENIZED_PIECES)(lambda text: tuple(model.tokenize(text)))
         self._tokenize_markup = model.tokenize_markup
 
@@ -145,7 +145,7 @@ class Decoder:
 
         Their bytes. At least ``keep`` tokens stay.
         """
-        token_bytes = self._vocabulary.token_bytes
+        token_bytes = self.vocabulary.token_bytes
         pending = b""
         while len(tokens) > keep:
             data = token_bytes[tokens[-1]]
@@ -216,7 +216,7 @@ class Decoder:
             if choice is None:
                 yield None
                 continue
-            if ended := choice.token in self._vocabulary.stops:
+            if ended := choice.token in self.vocabulary.stops:
                 break
             text = run.utf8.decode(choice.fresh)
             yield run.piece(text, choice.logprob, choice.margin)
@@ -276,15 +276,12 @@ class Decoder:
         """Decode tokens at the end of the slot; False when aborted before they were in."""
         started = time.perf_counter()
         slot = run.slot
-        outcome = self._context.decode(
-            tokens, seq=slot.seq, position=len(slot.tokens), outputs=outputs
-        )
-        while outcome is Outcome.FULL:
-            if not self._cache.make_room():
-                raise PromptTooLong("The KV cache is full.", "Raise engine.contextSize.")
-            outcome = self._context.decode(
+        outcome = with_room(
+            self._cache,
+            lambda: self._context.decode(
                 tokens, seq=slot.seq, position=len(slot.tokens), outputs=outputs
-            )
+            ),
+        )
         seconds = time.perf_counter() - started
         run.spent += seconds
         if outcome is Outcome.ABORTED:
@@ -300,8 +297,8 @@ class Decoder:
         token.
         """
         logits = self._context.logits(row)
-        logits[self._vocabulary.banned] = -np.inf
-        allowed = self._vocabulary.starting_with(run.pending) if run.pending else None
+        logits[self.vocabulary.banned] = -np.inf
+        allowed = self.vocabulary.starting_with(run.pending) if run.pending else None
         token = self._pick(run, logits if allowed is None else logits[allowed])
         if allowed is not None:
             token = int(allowed[token])
@@ -309,7 +306,7 @@ class Decoder:
         peak = float(logits.max())
         logprob = chosen - peak - float(np.log(np.exp(logits - peak).sum()))
         logits[token] = -np.inf
-        data = self._vocabulary.token_bytes[token]
+        data = self.vocabulary.token_bytes[token]
         known = min(len(run.pending), len(data))
         run.pending = run.pending[known:]
         return _Choice(token, data[known:], logprob, chosen - float(logits.max()))
@@ -325,6 +322,17 @@ class Decoder:
             run.branched = True
             return int(np.argsort(logits)[-1 - min(sampling.branch, len(logits) - 1)])
         return int(np.argmax(logits))
+
+
+def with_room(cache: KVCache, attempt: Callable[[], Outcome]) -> Outcome:
+    """Decode, parking older slots for as long as the context is full.
+
+    Raises `PromptTooLong` when nothing is left to park.
+    """
+    while (outcome := attempt()) is Outcome.FULL:
+        if not cache.make_room():
+            raise PromptTooLong("The KV cache is full.", "Raise engine.contextSize.")
+    return outcome
 
 
 def build_vocabulary(model: Model, info: ModelInfo) -> Vocabulary:

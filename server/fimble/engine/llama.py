@@ -27,8 +27,10 @@ from fimble.errors import EngineDown, ModelMissing, UnsupportedModel
 N_UBATCH: Final = 128
 """Tokens per graph: the most work lost when a key press aborts a prefill; the tiled CPU kernels
 want 64 rows or more and gain nothing past 128 on two cores."""
-N_OUTPUTS_MAX: Final = 16
-"""Rows of logits reserved; the default reserves one per batch token, 311 MB for 512 tokens."""
+N_OUTPUTS_MAX: Final = 32
+"""Rows of logits reserved, 0.6 MB each; the default is one per batch token, 311 MB for 512."""
+BRANCHES: Final = 16
+"""Ways that one batch may read beyond the end of a sequence, each a sequence of its own."""
 ALL_LAYERS: Final = 999
 LOG_ERROR: Final = 4
 _LOG_LINES: Final = 200
@@ -71,6 +73,10 @@ class Outcome(Enum):
     DONE = "done"
     FULL = "full"
     ABORTED = "aborted"
+
+
+_OUTCOMES: Final = {0: Outcome.DONE, 1: Outcome.FULL, 2: Outcome.ABORTED}
+"""What `llama_decode` returns; all else is an error."""
 
 
 class Model:
@@ -274,8 +280,8 @@ class Context:
         params.n_ctx = n_ctx
         params.n_batch = N_UBATCH
         params.n_ubatch = N_UBATCH
-        params.n_seq_max = n_seq_max + 1
-        params.n_outputs_max = max(N_OUTPUTS_MAX, n_seq_max + 1)
+        params.n_seq_max = n_seq_max + 1 + BRANCHES
+        params.n_outputs_max = max(N_OUTPUTS_MAX, n_seq_max + 1 + BRANCHES)
         params.n_threads = n_threads
         params.n_threads_batch = n_threads_batch
         params.flash_attn_type = (
@@ -293,6 +299,7 @@ class Context:
         self.n_ctx = int(c.llama_n_ctx(self.handle))
         self._memory = c.llama_get_memory(self.handle)
         self._scratch = n_seq_max  # a sequence of our own, through which ranges are saved
+        self._branches = range(n_seq_max + 1, n_seq_max + 1 + BRANCHES)
         self._batch = _Batch(N_UBATCH)
 
     def close(self) -> None:
@@ -320,16 +327,49 @@ class Context:
         """
         if not 0 < len(tokens) <= N_UBATCH or not 0 <= outputs <= N_OUTPUTS_MAX:
             raise ValueError(f"cannot decode {len(tokens)} tokens with {outputs} outputs at once")
-        self._batch.fill(tokens, seq, position, outputs)
+        self._batch.fill(
+            tokens, np.arange(position, position + len(tokens), dtype=np.int32), outputs
+        )
+        self._batch.own(seq)
+        outcome = self._run_batch()
+        if outcome is not Outcome.DONE:
+            self.remove(seq, position)
+        return outcome
+
+    def decode_branches(
+        self, tokens: Sequence[int], parents: Sequence[int], *, seq: int, position: int
+    ) -> Outcome:
+        """Read a forest that hangs on the end of a sequence, with logits for each token.
+
+        ``parents[i]`` is the index of the token before token ``i``, which comes earlier, or -1
+        for the end of the sequence. At most `N_OUTPUTS_MAX` tokens and `BRANCHES` leaves. Nothing
+        of it stays in the cells.
+        """
+        leaves = sorted(set(range(len(tokens))).difference(parents))
+        if not 0 < len(tokens) <= N_OUTPUTS_MAX or len(leaves) > BRANCHES:
+            raise ValueError(f"cannot decode {len(tokens)} tokens on {len(leaves)} branches")
+        depths: list[int] = []
+        for parent in parents:
+            depths.append(depths[parent] + 1 if parent >= 0 else 0)
+        self._batch.fill(tokens, position + np.asarray(depths, np.int32), len(tokens))
+        self._batch.disown()
+        for branch, leaf in zip(self._branches, leaves, strict=False):
+            self.copy(seq, branch, position)
+            node = leaf
+            while node >= 0:
+                self._batch.share(node, branch)
+                node = parents[node]
+        try:
+            return self._run_batch()
+        finally:
+            for branch, _ in zip(self._branches, leaves, strict=False):
+                self.remove(branch, 0)
+
+    def _run_batch(self) -> Outcome:
         code = c.llama_decode(self.handle, self._batch.struct)
-        if code == 0:
-            return Outcome.DONE
-        self.remove(seq, position)
-        if code == 1:
-            return Outcome.FULL
-        if code == 2:
-            return Outcome.ABORTED
-        raise EngineDown(f"llama.cpp failed to decode (code {code}).")
+        if code not in _OUTCOMES:
+            raise EngineDown(f"llama.cpp failed to decode (code {code}).")
+        return _OUTCOMES[code]
 
     def logits(self, index: int = -1) -> npt.NDArray[np.float32]:
         """A view, valid until the next decode, of the logits of one output (from the end)."""
@@ -375,27 +415,41 @@ class _Batch:
         self.positions = np.zeros(capacity, np.int32)
         self.counts = np.ones(capacity, np.int32)
         self.wants = np.zeros(capacity, np.int8)
-        self._seq = np.zeros(1, np.int32)
-        seq_pointer = self._seq.ctypes.data_as(ctypes.POINTER(c.llama_seq_id))
-        self._seqs = (ctypes.POINTER(c.llama_seq_id) * capacity)(*[seq_pointer] * capacity)
+        self.seqs = np.zeros((capacity, BRANCHES), np.int32)
+        rows = [row.ctypes.data_as(ctypes.POINTER(c.llama_seq_id)) for row in self.seqs]
+        self._rows = (ctypes.POINTER(c.llama_seq_id) * capacity)(*rows)
         self.struct = c.llama_batch(
             n_tokens=0,
             token=self.tokens.ctypes.data_as(ctypes.POINTER(c.llama_token)),
             embd=None,
             pos=self.positions.ctypes.data_as(ctypes.POINTER(c.llama_pos)),
             n_seq_id=self.counts.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-            seq_id=self._seqs,
+            seq_id=self._rows,
             logits=self.wants.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
         )
 
-    def fill(self, tokens: Sequence[int], seq: int, position: int, outputs: int) -> None:
+    def fill(self, tokens: Sequence[int], positions: npt.NDArray[np.int32], outputs: int) -> None:
+        """Set all but whose the tokens are; logits are wanted of the last ``outputs``."""
         count = len(tokens)
         self.tokens[:count] = tokens
-        self.positions[:count] = np.arange(position, position + count)
+        self.positions[:count] = positions
         self.wants[:count] = 0
         self.wants[count - outputs : count] = 1
-        self._seq[0] = seq
         self.struct.n_tokens = count
+
+    def own(self, seq: int) -> None:
+        """Give all tokens to one sequence."""
+        self.seqs[:, 0] = seq
+        self.counts[:] = 1
+
+    def disown(self) -> None:
+        """Take all tokens from their sequences; `share` them out again."""
+        self.counts[:] = 0
+
+    def share(self, index: int, seq: int) -> None:
+        """Give a token to one more sequence."""
+        self.seqs[index, self.counts[index]] = seq
+        self.counts[index] += 1
 
 
 _BODIES: Final = {

@@ -191,6 +191,30 @@ class Generate:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """Say how likely each text is behind the prompt; answered with `Ranked`.
+
+    At most ``max_tokens`` tokens of the texts are read, on the likeliest ways first.
+    """
+
+    id: int
+    prompt: Prompt
+    texts: tuple[str, ...]
+    max_tokens: int
+    priority: Priority = Priority.ITEMS
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Say how likely each token of the text is behind the prompt; answered with `Judged`."""
+
+    id: int
+    prompt: Prompt
+    text: str
+    priority: Priority = Priority.ACTION
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Stop working on this request; it is still answered with `Finished`."""
 
@@ -274,10 +298,47 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The one answer every request gets."""
+    """The end of a generation, and the answer to all that is cancelled or flushed."""
 
     id: int
     reason: Literal["stop", "length", "cancelled", "flushed"]
+    model_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One natural log-probability for each text of a `Rank`, in its order.
+
+    With a healed prompt it is that of the text together with the bytes that healing took back. A
+    text that was not read to its end has that of its beginning, which is never too low.
+    """
+
+    id: int
+    logprobs: tuple[float, ...]
+    model_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """What the model thinks of one token of a text it reads.
+
+    ``start`` and ``end`` are code point offsets into the text; ``best_text`` is what the model
+    would have written instead ("" where it would have ended). Natural log-probabilities.
+    """
+
+    start: int
+    end: int
+    logprob: float
+    best_text: str
+    best_logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The tokens of a `Judge`'s text in order."""
+
+    id: int
+    surprises: tuple[Surprise, ...]
     model_ms: float = 0.0
 
 
@@ -304,8 +365,8 @@ class Stats:
     disk_bytes: int = 0
 
 
-ToWorker = Load | Generate | Cancel | Flush | Shutdown | QueryStats
-ToServer = Loading | Ready | Started | Piece | Finished | Failed | Stats
+ToWorker = Load | Generate | Rank | Judge | Cancel | Flush | Shutdown | QueryStats
+ToServer = Loading | Ready | Started | Piece | Finished | Ranked | Judged | Failed | Stats
 Message = ToWorker | ToServer
 
 _BY_NAME: Final[dict[str, type[Any]]] = {
@@ -313,6 +374,8 @@ _BY_NAME: Final[dict[str, type[Any]]] = {
     for kind in (
         Load,
         Generate,
+        Rank,
+        Judge,
         Cancel,
         Flush,
         Shutdown,
@@ -322,6 +385,8 @@ _BY_NAME: Final[dict[str, type[Any]]] = {
         Started,
         Piece,
         Finished,
+        Ranked,
+        Judged,
         Failed,
         Stats,
     )

@@ -17,7 +17,7 @@ from typing import Final, Self
 
 import msgspec
 
-from fimble.engine.base import EngineStatus, Trace
+from fimble.engine.base import RANK_TOKENS, EngineStatus, Trace
 from fimble.engine.messages import (
     GREEDY,
     FimOrder,
@@ -29,6 +29,7 @@ from fimble.engine.messages import (
     Sampling,
     State,
     Stats,
+    Surprise,
 )
 from fimble.errors import EngineClosed, EngineDown, EngineLoading, FimbleError
 
@@ -52,6 +53,11 @@ SCRIPTED_PROFILE: Final = Profile(
     decode_rate=100.0,
 )
 
+PIECES: Final = re.compile(r"\n|[ \t]*\w+|[ \t]*[^\w\s]|[ \t]+")
+"""What the fake takes for a token."""
+UNRANKED: Final = -10.0
+"""The log-probability of what the script does not mention."""
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -61,6 +67,9 @@ class Script:
     text that follows; the longest needle wins, then ``default``. ``others`` maps an answer to
     those of the branches after it. ``delay_ms`` passes before each piece. ``state`` is where the
     engine stands once started. ``chat_template`` makes it a model that follows instructions.
+
+    ``ranks`` are the log-probabilities of ranked texts, `UNRANKED` for all others; ``doubts`` maps
+    a word of a judged text to what the model would have written instead.
     """
 
     answers: Mapping[str, str] = field(default_factory=dict)
@@ -69,6 +78,8 @@ class Script:
     delay_ms: float = 0.0
     state: State = State.READY
     logprob: float = -0.01
+    ranks: Mapping[str, float] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
     chat_template: str = ""
 
     @classmethod
@@ -86,13 +97,14 @@ class Script:
 
 
 class ScriptedEngine:
-    """Answers from a `Script`; records every prompt in ``prompts`` and every prefill."""
+    """Answers from a `Script`; records every prompt, every prefill and all that was ranked."""
 
     def __init__(self, script: Script | Callable[[str], str]) -> None:
         self.script = script if isinstance(script, Script) else Script()
         self._answer = self.script.answer if isinstance(script, Script) else script
         self.prompts: list[Prompt] = []
         self.prefills: list[Prompt] = []
+        self.ranked: list[tuple[Prompt, tuple[str, ...]]] = []
         self._status = EngineStatus(State.STOPPED)
         self._listeners: list[Callable[[EngineStatus], None]] = []
 
@@ -149,6 +161,41 @@ class ScriptedEngine:
         self._check_ready()
         self.prefills.append(prompt)
 
+    async def rank(
+        self,
+        prompt: Prompt,
+        texts: Sequence[str],
+        *,
+        max_tokens: int = RANK_TOKENS,
+        priority: Priority = Priority.ITEMS,
+    ) -> tuple[float, ...]:
+        del priority, max_tokens
+        self._check_ready()
+        self.ranked.append((prompt, tuple(texts)))
+        await asyncio.sleep(self.script.delay_ms / 1000)
+        self._check_ready()
+        return tuple(self.script.ranks.get(text, UNRANKED) for text in texts)
+
+    async def surprise(
+        self, prompt: Prompt, text: str, *, priority: Priority = Priority.ACTION
+    ) -> tuple[Surprise, ...]:
+        del priority
+        self._check_ready()
+        self.prompts.append(prompt)
+        await asyncio.sleep(self.script.delay_ms / 1000)
+        self._check_ready()
+        return tuple(self._opinion(word) for word in PIECES.finditer(text))
+
+    def _opinion(self, word: re.Match[str]) -> Surprise:
+        """One word, doubted or not; what stands before the word goes with it."""
+        found = word[0]
+        bare = found.lstrip(" \t")
+        logprob = self.script.logprob
+        if (better := self.script.doubts.get(bare)) is None:
+            return Surprise(word.start(), word.end(), logprob, found, logprob)
+        best = found.removesuffix(bare) + better
+        return Surprise(word.start(), word.end(), UNRANKED, best, logprob)
+
     async def flush(self) -> None:
         return
 
@@ -175,7 +222,7 @@ class ScriptedGeneration:
 
     def __init__(self, engine: ScriptedEngine, prompt: Prompt, answer: str, limit: int) -> None:
         self._engine = engine
-        self._pieces = re.findall(r"\n|[ \t]*\w+|[ \t]*[^\w\s]|[ \t]+", answer)
+        self._pieces = PIECES.findall(answer)
         self._limit = limit
         text = sum(len(part) for part in prompt.parts if isinstance(part, str))
         self._trace = Trace(prompt_tokens=text, evaluated=text)

@@ -34,6 +34,8 @@ from fimble.engine.messages import (
     Finished,
     Flush,
     Generate,
+    Judge,
+    Judged,
     Keep,
     Load,
     Loading,
@@ -41,6 +43,8 @@ from fimble.engine.messages import (
     Priority,
     Profile,
     QueryStats,
+    Rank,
+    Ranked,
     Ready,
     Shutdown,
     Stats,
@@ -50,6 +54,7 @@ from fimble.engine.messages import (
 )
 from fimble.engine.pace import Pace
 from fimble.engine.scheduler import Job, Scheduler
+from fimble.engine.score import Scorer
 from fimble.engine.segments import SegmentTree
 from fimble.errors import FimbleError
 
@@ -118,6 +123,7 @@ class Worker:
         self._cache = KVCache(self._context, N_SLOTS, self._tree)
         pace = Pace(profile, self._context.set_threads)
         self._decoder = Decoder(self._context, self._cache, info, profile, pace)
+        self._scorer = Scorer(self._context, self._cache, self._decoder, pace)
         self._send(Ready(info, profile, measured))
 
     def _report_reading(self, fraction: float) -> None:
@@ -155,6 +161,10 @@ class Worker:
             case Generate():
                 steps = self._run(message, arrived)
                 self._scheduler.add(message.id, message.priority, steps)
+            case Rank():
+                self._scheduler.add(message.id, message.priority, self._scorer.rank(message))
+            case Judge():
+                self._scheduler.add(message.id, message.priority, self._scorer.judge(message))
             case Cancel(id=identifier):
                 job = self._scheduler.remove(identifier)
                 if job is not None:
@@ -195,7 +205,7 @@ class Worker:
             self._running = None
         if event is not None:
             self._send(event)
-        if isinstance(event, Finished):
+        if isinstance(event, Finished | Ranked | Judged):
             job.steps.close()
             self._scheduler.remove(job.id)
             self._upkeep_at = time.monotonic() + IDLE_S
@@ -264,8 +274,8 @@ class Worker:
                 return running is not None and running.id == identifier
             case Shutdown():
                 return True
-            case Generate(priority=priority):
-                return running is not None and running.priority > priority
+            case Generate() | Rank() | Judge():
+                return running is not None and running.priority > message.priority
             case _:
                 return False
 

@@ -44,13 +44,25 @@ def better_anchor(
 
 
 async def next_suggestions(
-    snapshot: Snapshot, completion: Completion, memory: Memory, engine: Engine, settings: Settings
+    snapshot: Snapshot,
+    completion: Completion,
+    memory: Memory,
+    engine: Engine,
+    settings: Settings,
+    *,
+    stricter: float = 0.0,
 ) -> AsyncGenerator[Shown, None]:
     """Yield the suggestions that follow the acceptance of ``completion``."""
     blank = replace(memory, shown=None, ahead=())
     for state, offset in states_after(snapshot, completion):
         following, _ = await complete(
-            state, offset, blank, engine, settings, priority=Priority.AFTER_ACCEPT
+            state,
+            offset,
+            blank,
+            engine,
+            settings,
+            priority=Priority.AFTER_ACCEPT,
+            stricter=stricter,
         )
         if following.reason is Reason.SHOWN:
             yield remember(state, following)

@@ -24,6 +24,8 @@ from fimble.prompt.layout import Layout, anchor_anew, budget_for, lay_out, quick
 from fimble.source.lexical import Inside, inside
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fimble.settings import Completion as CompletionSettings
     from fimble.settings import Settings
     from fimble.source.text import Snapshot
@@ -114,11 +116,15 @@ async def complete(
     priority: Priority = Priority.KEY_PRESS,
     manual: bool = False,
     branch: int = 0,
+    stricter: float = 0.0,
+    on_text: Callable[[str], None] = lambda _text: None,
 ) -> tuple[Completion, Memory]:
     """Answer one request; engine trouble is a reason and never an exception.
 
     Asked for by hand (``manual``) it may stand inside a word and be longer, and is made anew;
-    ``branch`` is then the number of another candidate, less likely from 1 on.
+    ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter`` is what
+    the user's habits add to the gate's threshold. ``on_text`` is told what the model has written
+    so far.
     """
     memory = memory or Memory()
     place, where = look(snapshot, offset), inside(snapshot, offset)
@@ -139,13 +145,20 @@ async def complete(
             priority=priority,
             one_line=mode is Mode.LINE,
             sampling=Sampling(branch),
+            guess=expected(snapshot, offset, memory.shown),
         )
         stopper = Stopper(place, mode, Growth(snapshot, offset, place, mode))
-        draft = await _draft(generation, stopper)
+        draft = await _draft(generation, stopper, on_text)
     except FimbleError as error:
         return _failed(offset, error), memory
     completion = await _judge(
-        snapshot, offset, place, mode, draft, eagerness=settings.completion.eagerness
+        snapshot,
+        offset,
+        place,
+        mode,
+        draft,
+        eagerness=settings.completion.eagerness,
+        stricter=stricter,
     )
     if completion.reason is Reason.SHOWN:
         memory = replace(memory, shown=remember(snapshot, completion))
@@ -235,13 +248,25 @@ def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> C
     return Completion(rest, offset, end, Reason.SHOWN, detail="typed along")
 
 
-async def _draft(generation: Generation, stopper: Stopper) -> Draft:
+def expected(snapshot: Snapshot, offset: int, shown: Shown | None) -> str:
+    """Guess what the model will write where the user left the last suggestion: its rest."""
+    if shown is None or shown.uri != snapshot.uri or offset < shown.start:
+        return ""
+    left = shown.start - len(shown.left)
+    if left < 0 or not snapshot.text.startswith(shown.left, left):
+        return ""
+    return shown.text[offset - shown.start :]
+
+
+async def _draft(generation: Generation, stopper: Stopper, on_text: Callable[[str], None]) -> Draft:
     """Let the model write until a stop rule fires; leaving the block stops it in the worker."""
     pieces: list[Piece] = []
     async with generation:
         async for piece in generation:
             pieces.append(piece)
-            if stopper.feed(piece.text):
+            enough = stopper.feed(piece.text)
+            on_text(stopper.text)
+            if enough:
                 break
     return Draft(
         pieces=tuple(pieces),
@@ -259,13 +284,16 @@ async def _judge(
     draft: Draft,
     *,
     eagerness: Eagerness,
+    stricter: float,
 ) -> Completion:
     """Turn a draft into what may be shown, or into the reason why nothing is."""
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
     mid_line = not closes(place.after)
-    sure, score = sure_part(trimmed.text, draft.pieces, eagerness, mid_line=mid_line)
+    sure, score = sure_part(
+        trimmed.text, draft.pieces, eagerness, mid_line=mid_line, stricter=stricter
+    )
     if not sure:
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
     end = offset + trimmed.replaced if sure == trimmed.text else _end(offset, place, sure)

@@ -46,14 +46,20 @@ def score(pieces: Sequence[Piece], *, mid_line: bool) -> float:
 
 
 def sure_part(
-    text: str, pieces: Sequence[Piece], eagerness: Eagerness, *, mid_line: bool = False
+    text: str,
+    pieces: Sequence[Piece],
+    eagerness: Eagerness,
+    *,
+    mid_line: bool = False,
+    stricter: float = 0.0,
 ) -> tuple[str, float]:
     """Return the longest run of whole lines that is sure enough, maybe none, and the score.
 
     The score is that of the text returned, or of the first line that is not sure enough.
+    ``stricter`` is added to the threshold.
     """
     lines = text.splitlines(keepends=True)
-    sure, least = "", THRESHOLDS[eagerness]
+    sure, least = "", THRESHOLDS[eagerness] + stricter
     reached = 0.0
     for count in range(1, len(lines) + 1):
         part = "".join(lines[:count])

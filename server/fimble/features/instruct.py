@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,8 @@ MORE_TOKENS: Final = 192
 """Tokens that the new code may have beyond those of the old."""
 CHARS_PER_TOKEN: Final = 2.5
 """Code of short words; most has more."""
+_EXAMPLE: Final = re.compile(r"(?i)\n[ \t]*(?:#|//|--)[ \t]*example usage.*\Z", re.DOTALL)
+"""What small models like to add, and nobody asked for."""
 NOTHING: Final = "The model changed nothing, or nothing that parses."
 
 
@@ -62,7 +65,8 @@ async def rewritten(
     task.report("writing", 0.1)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
     async for text in finished(task, prompt, limit, is_closed, _without(old, space)):
-        new = with_newlines(snapshot, indented(text.strip("\n").rstrip(), space))
+        code = _EXAMPLE.sub("", text).strip("\n").rstrip()
+        new = with_newlines(snapshot, indented(code, space))
         if not new.strip() or new == old:
             continue
         task.report("checking", 0.8)

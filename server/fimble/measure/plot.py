@@ -10,6 +10,12 @@ from typing import Any, Final
 from fimble.errors import FimbleError
 
 SUFFIXES: Final = (".svg", ".png")
+OUTCOME_COLOURS: Final = {
+    "accepted": "tab:green",
+    "partial": "tab:olive",
+    "typed": "tab:blue",
+    "rejected": "tab:gray",
+}
 COLOURS: Final = {"model": "tab:blue", "typed along": "tab:green", "refused": "tab:gray"}
 
 
@@ -71,4 +77,24 @@ def _finish(figure: Any, timeline: Any, shares: Any, title: str, file: Path) -> 
         timeline.legend()
         shares.legend()
     figure.suptitle(title)
+    figure.savefig(file)
+
+
+def draw_stats(tallies: Mapping[str, Mapping[str, Any]], file: Path) -> None:
+    """Draw the shares of outcomes by language, and how much of what was accepted survived."""
+    figure, (outcomes, survival) = _two_panels()
+    languages = list(tallies)
+    left = [0.0] * len(languages)
+    for outcome, colour in OUTCOME_COLOURS.items():
+        shares = [tally[outcome] / tally["shown"] for tally in tallies.values()]
+        outcomes.barh(languages, shares, left=left, color=colour, label=outcome)
+        left = [start + share for start, share in zip(left, shares, strict=True)]
+    survival.barh(languages, [tally["survived"] or 0.0 for tally in tallies.values()])
+    outcomes.set_xlabel("share of the suggestions shown")
+    survival.set_xlabel("share of accepted lines that still stand")
+    for axes in (outcomes, survival):
+        axes.set_xlim(0, 1)
+        axes.invert_yaxis()
+    outcomes.legend()
+    figure.suptitle("What became of the suggestions")
     figure.savefig(file)

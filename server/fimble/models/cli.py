@@ -5,6 +5,7 @@ because every ``fimble`` command reads this file.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,7 +56,8 @@ def add_parser(
         sub.set_defaults(run=lambda args: _guarded(run, args))
         return sub
 
-    command("list", "show the models that have a name, and which are here", run_list)
+    shown = command("list", "show the models that have a name, and which are here", run_list)
+    shown.add_argument("--json", action="store_true", help="for programs")
     pull = command("pull", "download a model; goes on where an earlier download stopped", run_pull)
     pull.add_argument("name", nargs="?", help="a name from the list; without it the default model")
     pull.add_argument("--from-file", metavar="PATH", help="copy this file instead of downloading")
@@ -96,8 +98,10 @@ def _guarded(run: Command, args: argparse.Namespace) -> int:
 
 
 def run_list(args: argparse.Namespace, store: Store) -> int:
-    """Print a table of all models."""
-    del args
+    """Print a table of all models, or the same as JSON."""
+    if args.json:
+        print(json.dumps([_as_json(entry, store) for entry in store.entries()]))
+        return 0
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -115,6 +119,17 @@ def run_list(args: argparse.Namespace, store: Store) -> int:
     for entry in store.entries():
         console.print(f"{entry.name}: {entry.purpose}")
     return 0
+
+
+def _as_json(entry: Entry, store: Store) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "size": entry.size,
+        "licence": entry.licence,
+        "purpose": entry.purpose,
+        "isHere": store.has(entry),
+        "isDefault": entry.name == store.catalogue.default,
+    }
 
 
 def presence(store: Store, entry: Entry) -> str:

@@ -84,7 +84,14 @@ async def _move_anchor(ls: FimbleServer, snapshot: Snapshot, offset: int) -> Non
 async def _suggest_next(ls: FimbleServer, snapshot: Snapshot, completion: Completion) -> None:
     memory = _memory(ls, snapshot.uri)
     ls.session.amend(snapshot.uri, replace(memory, ahead=()))
-    following = next_suggestions(snapshot, completion, memory, ls.engine, ls.session.settings)
+    following = next_suggestions(
+        snapshot,
+        completion,
+        memory,
+        ls.engine,
+        ls.session.settings,
+        stricter=ls.outcomes.stricter(ls, snapshot),
+    )
     async with aclosing(following):
         async for shown in following:
             now = _memory(ls, snapshot.uri)

@@ -1,4 +1,7 @@
-"""Fimble's own requests: fimble/status, fimble/explainLast and fimble/flush."""
+"""Fimble's own requests, fimble/status, fimble/explainLast and fimble/flush; and a notification.
+
+fimble/didChangeStatus goes to clients that announce the experimental capability ``fimble.status``.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 STATUS: Final = "fimble/status"
 EXPLAIN_LAST: Final = "fimble/explainLast"
 FLUSH: Final = "fimble/flush"
+DID_CHANGE_STATUS: Final = "fimble/didChangeStatus"
 
 
 def register(server: FimbleServer) -> None:
@@ -35,15 +39,11 @@ async def status(ls: FimbleServer, _params: object) -> dict[str, Any]:
     """Tell how the model and the server are."""
     now = ls.engine.status
     return {
-        "state": now.state,
-        "progress": now.progress,
-        "stage": now.stage,
+        **_short_status(ls, now),
         "model": {"name": ls.session.settings.model, **_model(now)},
         "profile": _profile(now),
         "rates": _rates(now),
         "memory": await _memory(ls),
-        "restarts": now.restarts,
-        "error": None if now.error is None else _error(now.error),
         "version": __version__,
         "settings": {"problems": [_error(problem) for problem in ls.session.problems]},
     }
@@ -68,6 +68,30 @@ async def flush(ls: FimbleServer, _params: object) -> None:
         await ls.engine.flush()
     except EngineError:
         logger.debug("the engine went down while it was flushed")
+
+
+def tell_status(ls: FimbleServer, now: EngineStatus) -> None:
+    """Tell the client that the engine is in another state, or further on in it."""
+    experimental = ls.client_capabilities.experimental
+    fimble = experimental.get("fimble") if isinstance(experimental, Mapping) else None
+    if not (isinstance(fimble, Mapping) and fimble.get("status") is True):
+        return
+    params = _short_status(ls, now)
+    if params != ls.told_status:
+        ls.told_status = params
+        ls.protocol.notify(DID_CHANGE_STATUS, params)
+
+
+def _short_status(ls: FimbleServer, now: EngineStatus) -> dict[str, Any]:
+    """What costs nothing to tell; the fraction in steps of a hundredth, as it may change often."""
+    return {
+        "state": now.state,
+        "progress": int(now.progress * 100) / 100,
+        "stage": now.stage,
+        "model": {"name": ls.session.settings.model},
+        "restarts": now.restarts,
+        "error": None if now.error is None else _error(now.error),
+    }
 
 
 def _explanation(explanation: Explanation) -> dict[str, Any]:

@@ -43,6 +43,7 @@ def did_open(ls: FimbleServer, params: types.DidOpenTextDocumentParams) -> None:
     """Follow the document, parse it, and let the model read it."""
     item = params.text_document
     ls.work.supersede(item.uri)
+    ls.flights.stop()
     snapshot = ls.session.open(item.uri, item.version, item.language_id, item.text)
     parse_later(ls, snapshot)
     ls.indexing.opened(snapshot)
@@ -62,8 +63,10 @@ def did_change(ls: FimbleServer, params: types.DidChangeTextDocumentParams) -> N
     for change in params.content_changes:
         snapshot = changed(snapshot, change, version, ls.protocol.encoding)
     ls.work.supersede(uri)
+    ls.flights.keep_if_led_to(snapshot)
     snapshot = snapshot.parse(budget_ms=SLICE_MS)
     ls.session.change(snapshot)
+    ls.outcomes.change(ls, snapshot)
     ls.indexing.changed(snapshot, _start_of(params.content_changes[-1:]))
     parse_later(ls, snapshot)
 
@@ -77,6 +80,10 @@ def did_save(ls: FimbleServer, params: types.DidSaveTextDocumentParams) -> None:
 def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget the document."""
     ls.work.supersede(params.text_document.uri)
+    ls.flights.stop()
+    ls.survey.forget(params.text_document.uri)
+    if document := ls.session.document(params.text_document.uri):
+        ls.outcomes.close(ls, document.snapshot)
     if not ls.session.close(params.text_document.uri):
         logger.warning("a document that is not open was closed")
     ls.indexing.closed(params.text_document.uri)

@@ -10,13 +10,13 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from fimble.engine.base import Engine, EngineStatus, Generation
-from fimble.engine.messages import GREEDY, Priority, Prompt, Sampling, State, Stats
+from fimble.engine.base import RANK_TOKENS, Engine, EngineStatus, Generation
+from fimble.engine.messages import GREEDY, Priority, Prompt, Sampling, State, Stats, Surprise
 from fimble.errors import EngineClosed, EngineError, EngineLoading, FimbleError, ModelMissing
 from fimble.protocol import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fimble.protocol.work import Work
     from fimble.settings import Settings
@@ -110,6 +110,21 @@ class EngineHost:
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
         await self._ready().prefill(prompt, priority=priority)
+
+    async def rank(
+        self,
+        prompt: Prompt,
+        texts: Sequence[str],
+        *,
+        max_tokens: int = RANK_TOKENS,
+        priority: Priority = Priority.ITEMS,
+    ) -> tuple[float, ...]:
+        return await self._ready().rank(prompt, texts, max_tokens=max_tokens, priority=priority)
+
+    async def surprise(
+        self, prompt: Prompt, text: str, *, priority: Priority = Priority.ACTION
+    ) -> tuple[Surprise, ...]:
+        return await self._ready().surprise(prompt, text, priority=priority)
 
     async def flush(self) -> None:
         if self.status.state is State.READY:

@@ -12,7 +12,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 
 from fimble.engine.base import Trace
 from fimble.features.choices import Selected, beyond, choices
-from fimble.features.complete import Completion, Reason, complete, warm
+from fimble.features.complete import Completion, Reason, warm
 from fimble.protocol.logs import logger
 from fimble.session import Explanation
 from fimble.source.positions import offset_at, position_at
@@ -44,6 +44,7 @@ async def inline_completion(
         _explain(ls, params, _nothing(offset, Reason.CANCELLED), started)
         raise
     _explain(ls, params, completions[0], started)
+    _watch(ls, snapshot, completions[0], started)
     if completions[0].reason is not Reason.STALE:
         ls.ahead.follow(ls, snapshot, completions[0])
     return _answer(ls, snapshot, completions)
@@ -84,12 +85,14 @@ async def _ask(
         ls.session.settings,
     )
     if info := context.selected_completion_info:
+        ls.flights.stop()
         selected = _selected(ls, snapshot, info)
         completion, memory = await beyond(selected, snapshot, memory, engine, settings)
         return (completion,), memory
     if context.trigger_kind is types.InlineCompletionTriggerKind.Invoked:
+        ls.flights.stop()
         return await choices(snapshot, offset, memory, engine, settings)
-    completion, memory = await complete(snapshot, offset, memory, engine, settings)
+    completion, memory = await ls.flights.answer(ls, document, offset)
     return (completion,), memory
 
 
@@ -106,6 +109,15 @@ def _remember_anchor(ls: FimbleServer, document: Document[Memory], offset: int) 
     # lay it out alike.
     _, memory = warm(document.snapshot, offset, document.memory, ls.engine)
     ls.session.remember(document.snapshot, memory)
+
+
+def _watch(ls: FimbleServer, snapshot: Snapshot, completion: Completion, started: float) -> None:
+    """Follow what becomes of a suggestion that is shown."""
+    document = ls.session.document(snapshot.uri)
+    if completion.reason is Reason.SHOWN and document is not None and document.memory is not None:
+        shown = document.memory.shown
+        if shown is not None:
+            ls.outcomes.show(ls, snapshot, shown, (perf_counter() - started) * 1000)
 
 
 def _document(ls: FimbleServer, uri: str) -> Document[Memory]:

@@ -38,4 +38,5 @@ async def _start(ls: FimbleServer) -> None:
     """Ask for the rest of the settings, then bring up the model."""
     await configuration.pull(ls)
     configuration.apply(ls)
+    await ls.outcomes.load()
     await configuration.watch(ls)

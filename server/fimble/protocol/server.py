@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -12,6 +12,8 @@ from pygls.lsp.server import LanguageServer
 from fimble import __version__
 from fimble.engine.messages import State
 from fimble.features.complete import Memory
+from fimble.features.items import Survey
+from fimble.history import FILE_NAME, History
 from fimble.protocol import (
     actions,
     commands,
@@ -20,12 +22,15 @@ from fimble.protocol import (
     documents,
     indexing,
     inline,
+    items,
     lifecycle,
     logs,
 )
 from fimble.protocol.ahead import Ahead
+from fimble.protocol.flights import Flights
 from fimble.protocol.host import EngineHost, Launcher
 from fimble.protocol.messages import Notices
+from fimble.protocol.outcomes import Outcomes
 from fimble.protocol.progress import ProgressBar
 from fimble.protocol.rpc import FimbleProtocol
 from fimble.protocol.transport import StdoutWriter, converse, stdin_reader
@@ -39,7 +44,17 @@ if TYPE_CHECKING:
     from fimble.engine.base import EngineStatus
 
 CLOSE_SECONDS: Final = 5.0
-_GROUPS: Final = (lifecycle, documents, inline, actions, commands, configuration, indexing, custom)
+_GROUPS: Final = (
+    lifecycle,
+    documents,
+    inline,
+    items,
+    actions,
+    commands,
+    configuration,
+    indexing,
+    custom,
+)
 
 
 class FimbleServer(LanguageServer):
@@ -61,16 +76,21 @@ class FimbleServer(LanguageServer):
             protocol_cls=FimbleProtocol,
         )
         self.session: Session[Memory] = Session(Languages.load())
+        self.survey = Survey(self.session.languages)
         self.listings = actions.Listings()
         self.work = Work()
+        self.flights = Flights()
         self.ahead = Ahead()
+        self.outcomes = Outcomes(History(cache_directory / FILE_NAME) if cache_directory else None)
         self.engine = EngineHost(launcher, self.work)
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)
         self.parsing = asyncio.Lock()
         self.cache_directory = cache_directory
-        index_directory = None if cache_directory is None else cache_directory / "index"
-        self.indexing = indexing.Indexing(index_directory, self.warm_all)
+        self.indexing = indexing.Indexing(
+            cache_directory / "index" if cache_directory else None, self.warm_all
+        )
+        self.told_status: dict[str, Any] | None = None
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
 
@@ -88,8 +108,12 @@ class FimbleServer(LanguageServer):
 
     async def close(self) -> None:
         """End all work and the engine, but do not wait for ever."""
+        self.outcomes.stop()
+        for document in self.session:
+            self.outcomes.close(self, document.snapshot)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
+                await self.outcomes.written()
                 await self.work.close()
                 await self.indexing.close()
                 await self.engine.close()
@@ -102,6 +126,7 @@ class FimbleServer(LanguageServer):
             documents.warm_later(self, document.snapshot)
 
     def _on_engine_status(self, status: EngineStatus) -> None:
+        custom.tell_status(self, status)
         match status.state:
             case State.LOADING:
                 cancellable = self.engine.is_fetching
@@ -127,8 +152,8 @@ def create_server(
     """Make a server with all its handlers.
 
     ``user_directory`` holds the user's ``fimble.toml``; None means where the system keeps such
-    files. ``cache_directory`` is where indexes of workspaces and texts to be shown are kept; None
-    means that there are none.
+    files. ``cache_directory`` keeps indexes of workspaces, the history of suggestions and texts to
+    be shown; None means that there are none.
     """
     server = FimbleServer(launcher, user_directory=user_directory, cache_directory=cache_directory)
     for group in _GROUPS:

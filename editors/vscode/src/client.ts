@@ -1,0 +1,172 @@
+/** One connection to a server: what is asked of it, and what is held back on the way. */
+
+import * as vscode from "vscode";
+import {
+  type ClientCapabilities,
+  LanguageClient,
+  type LanguageClientOptions,
+  type ProgressToken,
+  State,
+  type StaticFeature,
+} from "vscode-languageclient/node";
+
+import { StoppableProgress } from "./progress";
+import type { Explanation, ShortStatus, Status } from "./protocol";
+import { section } from "./settings";
+
+/** Everything with text; cells of notebooks are documents of their own. */
+const DOCUMENTS = ["file", "untitled", "vscode-notebook-cell"].map((scheme) => ({ scheme }));
+
+/** Waiting for shorter than this is not shown. */
+const A_MOMENT_MS = 150;
+
+export interface Listener {
+  readonly onStatus: (status: ShortStatus) => void;
+  readonly onThinking: (thinking: boolean) => void;
+  readonly isPaused: (document: vscode.TextDocument) => boolean;
+}
+
+export class Client {
+  private readonly inner: LanguageClient;
+  private readonly progress = new Map<ProgressToken, StoppableProgress>();
+  private waiting = 0;
+  private isRegistered = false;
+
+  constructor(
+    command: string,
+    settingKeys: readonly string[],
+    log: vscode.LogOutputChannel,
+    private readonly listener: Listener,
+  ) {
+    // Naming the transport would add an argument that says so; standard streams are the default.
+    const executable = { command, args: ["serve"] };
+    this.inner = new LanguageClient("fimble", "Fimble", executable, {
+      documentSelector: DOCUMENTS,
+      outputChannel: log,
+      // Why the server could not start is told once, by us.
+      initializationFailedHandler: () => false,
+      middleware: this.middleware(settingKeys),
+    });
+    this.inner.registerFeature(new StatusCapability());
+    this.inner.onNotification("fimble/didChangeStatus", (status: ShortStatus) => {
+      // Before that, VS Code does not ask us for suggestions yet.
+      if (this.isRegistered) {
+        listener.onStatus(status);
+      }
+    });
+  }
+
+  /** Start the server; fails if it cannot be started or ends at once. */
+  async start(): Promise<void> {
+    await this.inner.start();
+    this.isRegistered = true;
+    this.listener.onStatus(await this.status());
+  }
+
+  /** Say goodbye and end the server. */
+  async stop(): Promise<void> {
+    await this.inner.dispose();
+  }
+
+  status(): Promise<Status> {
+    return this.inner.sendRequest<Status>("fimble/status", {});
+  }
+
+  explainLast(count: number): Promise<Explanation[]> {
+    return this.inner.sendRequest<Explanation[]>("fimble/explainLast", { count });
+  }
+
+  /** Call `listener` when the server's process is started again, or has ended for good. */
+  onProcess(listener: (state: "starting" | "ended") => void): void {
+    this.inner.onDidChangeState(({ newState }) => {
+      if (newState !== State.Running) {
+        listener(newState === State.Starting ? "starting" : "ended");
+      }
+    });
+  }
+
+  private middleware(settingKeys: readonly string[]): LanguageClientOptions["middleware"] & object {
+    return {
+      provideInlineCompletionItems: async (document, position, context, token, next) => {
+        if (this.listener.isPaused(document)) {
+          return [];
+        }
+        return this.whileThinking(async () => next(document, position, context, token));
+      },
+      provideCompletionItem: (document, position, context, token, next) =>
+        this.listener.isPaused(document) ? [] : next(document, position, context, token),
+      handleWorkDoneProgress: (token, step, next) => {
+        if (!this.progressOf(token).take(step)) {
+          next(token, step);
+        }
+        if (step.kind === "end") {
+          this.progress.delete(token);
+        }
+      },
+      workspace: {
+        // The library would send the whole section along, defaults and our own settings included.
+        didChangeConfiguration: () =>
+          this.inner.sendNotification("workspace/didChangeConfiguration", { settings: null }),
+        configuration: ({ items }) =>
+          items.map((item) => (item.section === "fimble" ? configured(settingKeys) : null)),
+      },
+    };
+  }
+
+  private progressOf(token: ProgressToken): StoppableProgress {
+    const known = this.progress.get(token);
+    if (known !== undefined) {
+      return known;
+    }
+    const made = new StoppableProgress(() => {
+      void this.inner.sendNotification("window/workDoneProgress/cancel", { token });
+    });
+    this.progress.set(token, made);
+    return made;
+  }
+
+  private async whileThinking<T>(work: () => Promise<T>): Promise<T> {
+    this.waiting += 1;
+    const timer = setTimeout(() => this.listener.onThinking(true), A_MOMENT_MS);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      this.waiting -= 1;
+      if (this.waiting === 0) {
+        this.listener.onThinking(false);
+      }
+    }
+  }
+}
+
+/** Tells the server that we want to hear of each change of its status. */
+class StatusCapability implements StaticFeature {
+  fillClientCapabilities(capabilities: ClientCapabilities): void {
+    capabilities.experimental = {
+      ...(capabilities.experimental as object | undefined),
+      fimble: { status: true },
+    };
+  }
+
+  initialize(): void {
+    // Nothing to set up.
+  }
+
+  getState(): { kind: "static" } {
+    return { kind: "static" };
+  }
+
+  clear(): void {
+    // Nothing to give back.
+  }
+}
+
+function configured(keys: readonly string[]): Record<string, unknown> {
+  const settings = vscode.workspace.getConfiguration();
+  return section(
+    keys,
+    (key) => settings.inspect(key),
+    (key) => settings.get(key),
+  );
+}

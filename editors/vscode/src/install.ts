@@ -1,0 +1,144 @@
+/** Makes the server's own virtual environment with the user's Python, from the wheel we carry. */
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import * as path from "node:path";
+
+import { inEnvironment } from "./find";
+
+/** Written last, so that an environment without it is only half made. */
+const STAMP = "fimble-wheel.sha256";
+
+/** Why installing failed: one sentence for the user and one that says what to do. */
+export class InstallError extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface Watcher {
+  /** Told in a few words what goes on. */
+  readonly step: (text: string) => void;
+  /** Gets each line that the programs print. */
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The wheel in the extension's folder, or undefined in a build without one. */
+export async function findWheel(folder: string): Promise<string | undefined> {
+  const names = await readdir(folder).catch(() => []);
+  const wheel = names.find((name) => /^fimble-.*\.whl$/.test(name));
+  return wheel === undefined ? undefined : path.join(folder, wheel);
+}
+
+/** Tell whether the environment was made from exactly this wheel. */
+export async function isCurrent(environment: string, wheel: string): Promise<boolean> {
+  const stamp = await readFile(path.join(environment, STAMP), "utf8").catch(() => undefined);
+  return stamp !== undefined && stamp === (await digest(wheel));
+}
+
+/**
+ * Make the environment anew and install the wheel with what it depends on.
+ *
+ * Throws an `InstallError`, or the signal's reason if it was aborted; then nothing is left behind.
+ */
+export async function install(
+  candidates: readonly string[],
+  environment: string,
+  wheel: string,
+  watcher: Watcher,
+): Promise<void> {
+  watcher.step("Looking for Python");
+  const python = await newEnough(candidates, watcher);
+  await rm(environment, { recursive: true, force: true });
+  await mkdir(path.dirname(environment), { recursive: true });
+  try {
+    watcher.step("Making a virtual environment");
+    await makeEnvironment(python, environment, watcher);
+    watcher.step("Installing; llama.cpp is built, which takes a few minutes");
+    await installWheel(environment, wheel, watcher);
+  } catch (error) {
+    await rm(environment, { recursive: true, force: true });
+    throw error;
+  }
+  await writeFile(path.join(environment, STAMP), await digest(wheel));
+}
+
+async function newEnough(candidates: readonly string[], watcher: Watcher): Promise<string> {
+  const check = "import sys; sys.exit(sys.version_info < (3, 11))";
+  for (const python of candidates) {
+    if ((await run(python, ["-I", "-c", check], watcher)) === 0) {
+      return python;
+    }
+  }
+  throw new InstallError(
+    "Fimble needs Python 3.11 or later, and found none.",
+    "Install it, or name it in the setting fimble.server.python.",
+  );
+}
+
+async function makeEnvironment(
+  python: string,
+  environment: string,
+  watcher: Watcher,
+): Promise<void> {
+  if ((await run(python, ["-I", "-m", "venv", "--clear", environment], watcher)) !== 0) {
+    throw new InstallError(
+      `${python} cannot make virtual environments.`,
+      "On Debian and Ubuntu: sudo apt install python3-venv.",
+    );
+  }
+}
+
+async function installWheel(environment: string, wheel: string, watcher: Watcher): Promise<void> {
+  const python = inEnvironment(process.platform, environment, "python");
+  const options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"];
+  const code = await run(python, ["-I", "-m", "pip", "install", ...options, wheel], watcher);
+  if (code !== 0) {
+    throw new InstallError(
+      "pip could not install Fimble's server.",
+      "It needs the network and a C++ compiler; the log says what went wrong.",
+    );
+  }
+}
+
+/** Run a program to its end and return its exit code; -1 if it could not be started. */
+async function run(command: string, args: readonly string[], watcher: Watcher): Promise<number> {
+  watcher.signal.throwIfAborted();
+  watcher.log(`> ${command} ${args.join(" ")}`);
+  // A process group of its own: pip starts compilers, and they must end with it.
+  const isGroup = process.platform !== "win32";
+  const child = spawn(command, args, {
+    cwd: path.dirname(command),
+    detached: isGroup,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const stop = (): void => {
+    if (isGroup && child.pid !== undefined) {
+      process.kill(-child.pid);
+    } else {
+      child.kill();
+    }
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      text.split(/\r?\n/).filter(Boolean).forEach(watcher.log);
+    });
+  }
+  watcher.signal.addEventListener("abort", stop);
+  const code = await new Promise<number>((resolve) => {
+    child.once("error", () => resolve(-1));
+    child.once("close", (status) => resolve(status ?? -1));
+  });
+  watcher.signal.removeEventListener("abort", stop);
+  watcher.signal.throwIfAborted();
+  return code;
+}
+
+async function digest(file: string): Promise<string> {
+  return createHash("sha256").update(await readFile(file)).digest("hex");
+}

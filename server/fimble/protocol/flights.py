@@ -1,0 +1,99 @@
+"""The suggestion that is on its way, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fimble.features.complete import Completion, Memory, complete
+from fimble.features.flight import Flight
+
+if TYPE_CHECKING:
+    from fimble.protocol.server import FimbleServer
+    from fimble.session import Document
+    from fimble.source.text import Snapshot
+
+ALONE_S: Final = 0.1
+"""How long one goes on that nobody waits for: the request that follows a key comes sooner."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A flight, its end, and the number of requests that wait for it."""
+
+    flight: Flight
+    task: asyncio.Task[tuple[Completion, Memory]]
+    waiting: int = 0
+
+
+class Flights:
+    """At most one suggestion is on its way: nobody can look at two."""
+
+    def __init__(self) -> None:
+        self._running: Running | None = None
+
+    async def answer(
+        self, ls: FimbleServer, document: Document[Memory], offset: int
+    ) -> tuple[Completion, Memory]:
+        """Suggest what follows ``offset``: the rest of what is on its way if that leads here."""
+        snapshot, running = document.snapshot, self._running
+        if running is not None and running.flight.leads_to(snapshot, offset):
+            landed = await self._landed(running)
+            if rest := running.flight.rest(snapshot, offset, landed):
+                return rest, landed[1]
+        self.stop()
+        return await self._landed(self._start(ls, document, offset))
+
+    def keep_if_led_to(self, snapshot: Snapshot) -> None:
+        """Stop what does not lead to this new text."""
+        running = self._running
+        if running is not None and not running.flight.leads_to(snapshot):
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop what is on its way."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.task.cancel()
+
+    def _start(self, ls: FimbleServer, document: Document[Memory], offset: int) -> Running:
+        snapshot = document.snapshot
+        flight = Flight(snapshot, offset)
+
+        def note(text: str) -> None:
+            flight.written = text
+
+        work = complete(
+            snapshot,
+            offset,
+            document.memory,
+            ls.engine,
+            ls.session.settings,
+            stricter=ls.outcomes.stricter(ls, snapshot),
+            on_text=note,
+        )
+        self._running = Running(flight, ls.work.start("a suggestion", work))
+        return self._running
+
+    async def _landed(self, running: Running) -> tuple[Completion, Memory]:
+        """Wait for its end; being cancelled leaves it to others for a moment."""
+        running.waiting += 1
+        try:
+            return await asyncio.shield(running.task)
+        finally:
+            running.waiting -= 1
+            if running.task.done():
+                self._forget(running)
+            elif not running.waiting:
+                loop = asyncio.get_running_loop()
+                loop.call_later(ALONE_S, self._stop_if_alone, running)
+
+    def _stop_if_alone(self, running: Running) -> None:
+        if not running.waiting:
+            running.task.cancel()
+            self._forget(running)
+
+    def _forget(self, running: Running) -> None:
+        if self._running is running:
+            self._running = None

@@ -1,0 +1,245 @@
+"""VS Code in a browser: code-server, and a hand that types and looks, through Playwright."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+
+CODE_SERVER = "code-server@4.139.1"
+"""Has VS Code 1.139.1."""
+START_SECONDS = 30
+DEADLINE_MS = 12_000
+
+QUIET = {
+    "workbench.startupEditor": "none",
+    "security.workspace.trust.enabled": False,
+    "telemetry.telemetryLevel": "off",
+    "update.mode": "none",
+    "extensions.autoUpdate": False,
+    "extensions.autoCheckUpdates": False,
+    "workbench.enableExperiments": False,
+    "chat.disableAIFeatures": True,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "git.enabled": False,
+    "editor.inlineSuggest.enabled": True,
+    # Exact text: the editor adds nothing of its own, and its list comes only when it is called.
+    "editor.autoClosingBrackets": "never",
+    "editor.quickSuggestions": False,
+    "files.eol": "\n",
+    "files.autoSave": "off",
+}
+OFFLINE = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+GHOST = ".ghost-text-decoration, .ghost-text-decoration-preview, .ghost-text"
+STATUS = '.statusbar-item:has-text("Fimble")'
+
+
+def install_code_server(node, npm, folder):
+    """Install code-server and what it leaves out into ``folder``; raises CalledProcessError."""
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    (part / "bin").mkdir(parents=True)
+    # npm must run with this node, whatever other there is.
+    (part / "bin" / "node").symlink_to(node)
+    environment = os.environ | {"PATH": f"{part / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund")
+    inner = part / "node_modules" / "code-server" / "lib" / "vscode"
+    for place, what in (
+        (part, (CODE_SERVER,)),
+        (inner, ("--omit=dev",)),
+        (inner / "extensions", ("--omit=dev",)),
+    ):
+        command = (npm, "install", *quiet, *what)
+        subprocess.run(command, cwd=place, env=environment, check=True, capture_output=True)
+    part.rename(folder)
+
+
+class CodeServer:
+    """A code-server with one extension and a user of its own, below ``home``."""
+
+    def __init__(self, node, installed, home):
+        self._command = (node, installed / "node_modules" / "code-server" / "out" / "node/entry.js")
+        self.home = home
+        self.user_data = home / "user-data"
+        self.workspace = home / "workspace"
+        self.workspace.mkdir(parents=True)
+        self._environment = os.environ | {
+            "HOME": str(home),
+            "EXTENSIONS_GALLERY": '{"serviceUrl":""}',
+            **{f"XDG_{name}_HOME": str(home / name) for name in ("CONFIG", "DATA", "CACHE")},
+        }
+        self._process = None
+        self._folders = (f"--user-data-dir={self.user_data}", f"--extensions-dir={home / 'x'}")
+
+    def configure(self, settings):
+        """Write these settings for this machine, before the start.
+
+        The window is a remote one, and there a program's path in the user's settings does not
+        count: it would be a path of the machine with the browser.
+        """
+        for folder, values in (("User", QUIET), ("Machine", settings)):
+            file = self.user_data / folder / "settings.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values))
+
+    def configure_server(self, model):
+        """Write the user's fimble.toml, which the server reads when it starts."""
+        file = self.home / "CONFIG" / "fimble" / "fimble.toml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'model = "{model}"\n')
+
+    def install_extension(self, vsix):
+        command = (*self._command, *self._folders, "--install-extension", vsix)
+        subprocess.run(command, env=self._environment, check=True, capture_output=True)
+
+    def descendants(self):
+        """All processes that run below this server."""
+        return psutil.Process(self._process.pid).children(recursive=True)
+
+    @contextmanager
+    def running(self):
+        """Serve on a free port; yields the address of the workspace."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        options = ("--auth=none", f"--bind-addr=127.0.0.1:{port}", "--disable-telemetry")
+        more = ("--disable-update-check", "--disable-workspace-trust")
+        with (self.home / "code-server.log").open("w") as log:
+            process = self._process = subprocess.Popen(
+                (*self._command, *self._folders, *options, *more),
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/healthz")
+            yield f"http://127.0.0.1:{port}/?folder={quote(str(self.workspace))}"
+        finally:
+            # Its extension host would live on for hours.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(url):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310  (our own)
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+class Window:
+    """VS Code's window: what a user does in it, and what stands in it."""
+
+    def __init__(self, page, workspace):
+        self.page = page
+        self.workspace = workspace
+        self.file = workspace
+        page.set_default_timeout(DEADLINE_MS)
+
+    # --- hands ------------------------------------------------------------------------------
+
+    def open(self, name, text=""):
+        """Write a file and open it, with the cursor at its end."""
+        self.file = self.workspace / name
+        self.file.write_text(text)
+        # By the explorer: the package of code-server has no ripgrep to find files with.
+        self.page.locator(".explorer-folders-view").get_by_text(name, exact=True).dblclick()
+        self.page.locator(f'.tab.active[data-resource-name="{name}"]').wait_for()
+        self.page.locator(".monaco-editor.focused").first.wait_for()
+        self.press("Control+End")
+
+    def type(self, text):
+        self.page.keyboard.type(text, delay=15)
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def run(self, command):
+        """Run a command of the palette by its title."""
+        self.press("F1")
+        self.page.locator(".quick-input-list .monaco-list-row").first.wait_for()
+        self.page.keyboard.type(command)
+        self._pick(command)
+
+    def choose(self, label):
+        """Choose an entry of the menu that is open."""
+        self.page.keyboard.type(label)
+        self._pick(label)
+
+    def click_status(self):
+        self.page.locator(STATUS).first.click()
+
+    def _pick(self, label):
+        # By keyboard: a row moves away under the mouse while the list is being filtered.
+        row = self.page.locator(".quick-input-list .monaco-list-row.focused")
+        row.filter(has_text=label).first.wait_for()
+        self.press("Enter")
+
+    # --- eyes -------------------------------------------------------------------------------
+
+    def ghost(self):
+        """The ghost text now, with spaces as spaces."""
+        parts = self.page.locator(GHOST).all_text_contents()
+        return "".join(parts).replace("\xa0", " ").replace("\u00b7", " ")
+
+    def wait_for_ghost(self, text):
+        self.until(lambda: self.ghost() == text, lambda: f"ghost text is {self.ghost()!r}")
+
+    def wait_for_status(self, text):
+        self.page.locator(STATUS).filter(has_text=text).first.wait_for()
+
+    def wait_for_icon(self, icon, timeout=DEADLINE_MS):
+        """Wait for the status bar item to have this icon of VS Code's."""
+        item = f'.statusbar-item:has(.codicon-{icon}):has-text("Fimble")'
+        self.page.locator(item).first.wait_for(timeout=timeout)
+
+    def wait_until_ready(self, model, timeout=DEADLINE_MS):
+        """Wait until the status bar item says that this model is ready."""
+        label = f'[aria-label*="{model} is ready"]'
+        item = f".statusbar-item{label}, .statusbar-item {label}"
+        self.page.locator(item).first.wait_for(timeout=timeout)
+
+    def wait_for_message(self, text):
+        toast = self.page.locator(".notifications-toasts .notification-list-item")
+        toast.filter(has_text=text).first.wait_for()
+
+    def saved(self):
+        """Save the file and return its text."""
+        self.press("Control+s")
+        self.page.locator(".tab.active.dirty").wait_for(state="detached")
+        return self.file.read_text()
+
+    def until(self, condition, complaint):
+        """Wait for a condition that the page cannot wait for itself."""
+        deadline = time.monotonic() + DEADLINE_MS / 1000
+        while not condition():
+            assert time.monotonic() < deadline, complaint()
+            self.page.wait_for_timeout(30)
+
+    def picture(self, file):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=file)

@@ -1,0 +1,47 @@
+"""A suggestion on its way: which texts it leads to, and what is left of it there."""
+
+import pytest
+
+from fimble.features.complete import Completion, Memory, Reason, remember
+from fimble.features.flight import Flight
+from fimble.source.text import Snapshot
+from goldens import LANGUAGES
+
+
+def snapshot_of(marked):
+    offset = marked.index("█")
+    text = marked.replace("█", "")
+    return Snapshot.open("file:///a.py", 1, LANGUAGES.get("python"), text), offset
+
+
+@pytest.mark.parametrize(
+    ("asked", "written", "now", "leads"),
+    [
+        ("x = █\ny\n", "total(a", "x = to█\ny\n", True),
+        ("x = █\ny\n", "", "x = to█\ny\n", True),
+        ("x = █\ny\n", "to", "x = total█\ny\n", True),
+        ("x = █\ny\n", "total(a", "x = ta█\ny\n", False),
+        ("x = █\ny\n", "total(a", "x = total(█)\ny\n", True),
+        ("x = █\ny\n", "total(a", "x = total(█]\ny\n", True),
+        ("x = █\ny\n", "total(a", "x = █\ny\n", True),
+        ("x = a█\ny\n", "b", "x = █\ny\n", False),
+        ("x = █\ny\n", "total", "x = to█\nz\n", False),
+        ("x = █\ny\n", "total", "z = to█\ny\n", False),
+        ("x = █\ny\n", "y", "x = \ny█\n", False),
+    ],
+)
+def test_what_it_leads_to(asked, written, now, leads):
+    snapshot, offset = snapshot_of(asked)
+    flight = Flight(snapshot, offset, written)
+    assert flight.leads_to(*snapshot_of(now)) is leads
+
+
+def test_what_is_left_of_it():
+    snapshot, offset = snapshot_of("x = █\ny\n")
+    flight = Flight(snapshot, offset)
+    completion = Completion("total(a)", offset, offset, Reason.SHOWN)
+    landed = completion, Memory(shown=remember(snapshot, completion))
+    now, cursor = snapshot_of("x = to█\ny\n")
+    assert flight.rest(now, cursor, landed).text == "tal(a)"
+    assert flight.rest(snapshot, offset, landed) is completion
+    assert flight.rest(now, cursor, (completion, Memory())) is None
