@@ -48,10 +48,10 @@ def _write(directory: Path, title: str, markdown: str) -> Path:
     """Write a file that only the user may read, in place of the oldest."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = sorted(directory.glob("*.md"), key=lambda file: file.stat().st_mtime_ns)
-    for file in files[: max(len(files) - KEPT + 1, 0)]:
-        file.unlink(missing_ok=True)
+    for old in files[: max(len(files) - KEPT + 1, 0)]:
+        old.unlink(missing_ok=True)
     path = directory / f"{re.sub(r'[^A-Za-z0-9]+', '-', title).strip('-')[:40] or 'answer'}.md"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{markdown}\n")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+        opened.write(f"{markdown}\n")
     return path
