@@ -150,7 +150,7 @@ class Actions(msgspec.Struct, frozen=True, rename="camel"):
     ] = {}
     custom: Annotated[
         tuple[Custom, ...],
-        Meta(description="Actions of your own; see [Actions of your own](#actions-of-your-own)."),
+        Meta(description="Actions of your own; the README says how they are written."),
     ] = ()
 
 
