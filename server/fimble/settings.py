@@ -238,6 +238,7 @@ def read(
 ) -> tuple[Settings, tuple[SettingsError, ...]]:
     """Lay ``raw`` (JSON or TOML data) over ``base``; null means "not set here".
 
+    An empty list stands for an empty table too: editors that run Lua cannot tell them apart.
     With ``trusted`` false the model may only be named, not pointed at by a path.
     """
     errors: list[SettingsError] = []
@@ -280,7 +281,7 @@ def _merge(
     raw: object, base: msgspec.Struct, prefix: str, errors: list[SettingsError], *, trusted: bool
 ) -> msgspec.Struct:
     """Return ``base`` with the good values of ``raw``; what is bad goes to ``errors``."""
-    if raw is None:
+    if raw is None or raw == []:
         return base
     if not isinstance(raw, Mapping):
         name = f"`{prefix.rstrip('.')}`" if prefix else "The settings"
@@ -310,6 +311,8 @@ def _value(
     if not trusted and (refusal := _refusal(name, value)):
         errors.append(SettingsError(f"`{name}` {refusal}.", _kept(old)))
         return old
+    if value == [] and isinstance(old, Mapping):
+        return {}
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

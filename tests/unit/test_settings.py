@@ -19,6 +19,11 @@ def test_nothing_set_gives_the_defaults(raw):
     assert read(raw) == (DEFAULTS, ())
 
 
+@pytest.mark.parametrize("raw", [[], {"completion": []}, {"actions": {"checkers": []}}])
+def test_an_empty_list_is_how_lua_writes_an_empty_table(raw):
+    assert problems(raw) == (DEFAULTS, [])
+
+
 def test_the_defaults_themselves_are_valid_settings():
     assert problems(json.loads(msgspec.json.encode(DEFAULTS))) == (DEFAULTS, [])
 
@@ -36,7 +41,7 @@ def test_values_are_taken_by_their_camel_case_names():
     ("raw", "error"),
     [
         (5, "The settings must be a table of settings. It is ignored."),
-        ({"engine": []}, "`engine` must be a table of settings. It is ignored."),
+        ({"engine": [1]}, "`engine` must be a table of settings. It is ignored."),
         ({"modle": "x"}, "`modle` is no setting. Did you mean `model`?"),
         ({"zzz": 1}, "`zzz` is no setting. It is ignored."),
         (

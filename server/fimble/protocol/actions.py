@@ -40,7 +40,7 @@ Offset = Annotated[int, Meta(ge=0, le=2**31)]
 Text = Annotated[str, Meta(max_length=MAX_MESSAGE)]
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """A diagnostic on its way through the client."""
 
     start: Offset
@@ -51,8 +51,11 @@ class Told(msgspec.Struct, frozen=True):
     related: Annotated[tuple[Text, ...], Meta(max_length=MAX_DIAGNOSTICS)] = ()
 
 
-class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an action carries through the client to be made from; all offsets are ours."""
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an action carries through the client to be made from; all offsets are ours.
+
+    What is empty is left out: Emacs would send an empty object back as null.
+    """
 
     uri: Annotated[str, Meta(max_length=8192)]
     version: int
@@ -229,6 +232,7 @@ def _up_to_date(ls: FimbleServer, snapshot: Snapshot, outcome: Outcome) -> tuple
 
 def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) -> Look:
     start, end = _offsets(ls, snapshot, params.range)
+    first, last = snapshot.line_of(start), snapshot.line_of(end)
     told = (_diagnostic(ls, snapshot, one) for one in params.context.diagnostics)
     return Look(
         snapshot=snapshot,
@@ -236,8 +240,12 @@ def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) 
         end=end,
         languages=ls.session.languages,
         settings=ls.session.settings,
-        # Some clients send all of the file.
-        diagnostics=tuple(one for one in told if one.start <= end and one.end >= start),
+        # Some clients send all of the file, others those of the cursor's line.
+        diagnostics=tuple(
+            one
+            for one in told
+            if snapshot.line_of(one.start) <= last and snapshot.line_of(one.end) >= first
+        ),
         # Who does not know the model yet offers what most models can.
         talks=ls.engine.status.info is None or bool(ls.engine.status.info.chat_template),
     )
