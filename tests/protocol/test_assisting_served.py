@@ -36,7 +36,8 @@ def place(editor, start, end, **more):
 
 
 async def command(editor, name, argument):
-    await editor.request("workspace/executeCommand", {"command": name, "arguments": [argument]})
+    params = {"command": name, "arguments": [argument], "workDoneToken": "mine"}
+    await editor.request("workspace/executeCommand", params)
 
 
 @pytest.mark.parametrize(
