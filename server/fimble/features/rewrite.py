@@ -14,7 +14,7 @@ from fimble.features.instruct import CHARS_PER_TOKEN, MORE_TOKENS
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, order
 from fimble.features.writing import complaints, is_sound, missing_imports, with_newlines
-from fimble.source.around import Definition, Stub, code_of, enclosing, stub_of
+from fimble.source.around import Definition, Stub, code_within, enclosing, stub_of
 from fimble.source.edits import Edit, line_edits
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def offers(look: Look) -> Iterator[Offer]:
     function = enclosing(snapshot, languages, look.start, look.end, callable_only=True)
     if not look.talks or function is None or stub_of(snapshot, languages, function):
         return
-    if code_of(snapshot, languages, function) is not None:
+    if code_within(snapshot, languages, function) is not None:
         for kind, way in _WAYS.items():
             yield Offer(kind, way.title.format(function.name), function.start, function.end)
     if snapshot.language.types and _parameters(snapshot, function) is not None:
@@ -79,9 +79,11 @@ async def make(task: Task) -> Outcome:
     if task.offer.kind == TYPES:
         return await _typed(task, function)
     way = _WAYS.get(task.offer.kind)
-    code = code_of(snapshot, task.languages, function)
+    code = code_within(snapshot, task.languages, function)
     return (
-        Outcome(message=NOTHING) if way is None or code is None else await _better(task, way, code)
+        Outcome(message=NOTHING)
+        if way is None or code is None
+        else await _better(task, way, Stub(function, *code))
     )
 
 

@@ -115,17 +115,23 @@ def stub_around(snapshot: Snapshot, languages: Languages, start: int, end: int) 
 
 def stub_of(snapshot: Snapshot, languages: Languages, definition: Definition) -> Stub | None:
     """Return where the body of a function is missing; None if it has one."""
-    code = code_of(snapshot, languages, definition)
+    text = snapshot.text
+    code = code_within(snapshot, languages, definition)
     if code is None:
         return None
-    bare = snapshot.text[code.start : code.end].strip()
+    bare = text[code[0] : code[1]].strip()
     if bare and not any(re.fullmatch(one, bare, re.DOTALL) for one in snapshot.language.stubs):
         return None
-    return code
+    return Stub(definition, *code)
 
 
-def code_of(snapshot: Snapshot, languages: Languages, definition: Definition) -> Stub | None:
-    """Return the code in a function's body, without the comments and the string before it."""
+def code_within(
+    snapshot: Snapshot, languages: Languages, definition: Definition
+) -> tuple[int, int] | None:
+    """Return the code of a body: braces, a docstring and comments before it left out.
+
+    None for a definition that has no body, not even an empty one.
+    """
     text, style = snapshot.text, snapshot.language.block_style
     first, last = definition.body_start, definition.body_end
     if first == last:
@@ -135,7 +141,7 @@ def code_of(snapshot: Snapshot, languages: Languages, definition: Definition) ->
         last = max(first, line_start(snapshot, definition.end) - 1)
     elif text[first] == "{" and text[last - 1] == "}":
         first, last = first + 1, last - 1
-    return Stub(definition, *_bare(snapshot, languages, first, last))
+    return _bare(snapshot, languages, first, last)
 
 
 def comment_around(
