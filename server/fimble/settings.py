@@ -109,6 +109,32 @@ class Context(msgspec.Struct, frozen=True, rename="camel"):
     ] = 256
 
 
+class Custom(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An action of the user's own."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=60, description="What the menu shows.")]
+    prompt: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2000,
+            description="What the model is asked; `{selection}`, `{language}`, `{file}`, `{name}`"
+            " and `{instruction}` are filled in.",
+        ),
+    ]
+    on: Annotated[
+        tuple[Literal["selection", "function", "class"], ...],
+        Meta(description="Where it is offered."),
+    ] = ("selection", "function")
+    languages: Annotated[
+        tuple[str, ...], Meta(description="Languages (LSP identifiers); none: all of them.")
+    ] = ()
+    output: Annotated[
+        Literal["replace", "insert", "show"],
+        Meta(description="Write over the selection, insert below it, or show the answer."),
+    ] = "replace"
+
+
 class Actions(msgspec.Struct, frozen=True, rename="camel"):
     """Code actions."""
 
@@ -122,6 +148,10 @@ class Actions(msgspec.Struct, frozen=True, rename="camel"):
             " for the file's name."
         ),
     ] = {}
+    custom: Annotated[
+        tuple[Custom, ...],
+        Meta(description="Actions of your own; the README says how they are written."),
+    ] = ()
 
 
 class Verify(msgspec.Struct, frozen=True, rename="camel"):

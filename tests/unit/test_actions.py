@@ -393,7 +393,7 @@ async def fix_function(marked, answer):
     told = Diagnostic(0, end, "gcd(13, 13) raises RecursionError")
     made = Chatting(answer if callable(answer) else Script(default=answer))
     made.start()
-    [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, DEFAULTS, (told,)))
+    [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, DEFAULTS, (told,)), ["quickfix"])
     outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, made))
     return snapshot, outcome, made
 

@@ -152,9 +152,21 @@ def test_a_broken_file_is_ignored_with_one_error(tmp_path, content):
 
 def test_every_setting_has_a_description_and_a_default_in_the_schema():
     tables = settings.schema()["$defs"].values()
-    fields = [field for table in tables for field in table["properties"].values()]
+    fields = [(table, *one) for table in tables for one in table["properties"].items()]
     assert len(fields) > 12
-    assert all(field["description"] and "default" in field for field in fields)
+    for table, name, field in fields:
+        assert field["description"]
+        assert "default" in field or name in table["required"]
+
+
+def test_custom_actions_are_read():
+    raw = {"actions": {"custom": [{"name": "Shout", "prompt": "{selection}", "on": ["class"]}]}}
+    result, errors = read(raw)
+    assert errors == ()
+    assert [(one.name, one.on) for one in result.actions.custom] == [("Shout", ("class",))]
+    result, errors = read({"actions": {"custom": [{"name": "x", "prompt": "y", "z": 1}]}})
+    assert result == DEFAULTS
+    assert len(errors) == 1
 
 
 def test_settings_cannot_be_changed():

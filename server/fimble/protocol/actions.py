@@ -17,6 +17,7 @@ from fimble.features import actions
 from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
 from fimble.protocol.documents import difference
 from fimble.protocol.progress import ProgressBar
+from fimble.protocol.shown import show
 from fimble.protocol.workspace import workspace_edit
 from fimble.source.around import QUERIES
 from fimble.source.edits import Edit, rebased
@@ -128,7 +129,12 @@ async def resolve(ls: FimbleServer, action: types.CodeAction) -> types.CodeActio
 async def act(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
     """Do the same for a client that cannot resolve actions, and ask it to apply the edit."""
     data = _data(params.arguments[0] if params.arguments else None)
-    snapshot, outcome = await _made(ls, data, params.work_done_token)
+    await perform(ls, data, params.work_done_token)
+
+
+async def perform(ls: FimbleServer, data: Data, token: types.ProgressToken | None) -> None:
+    """Make what the data asks for, and ask the client to apply the edit if there is one."""
+    snapshot, outcome = await _made(ls, data, token)
     edit = workspace_edit(ls, snapshot, outcome)
     if edit is None:
         return
@@ -161,6 +167,8 @@ async def _made(
         bar.end("")
     if outcome.message:
         _say(ls, outcome.message)
+    if outcome.shown:
+        await show(ls, offer.title, outcome.shown)
     return _up_to_date(ls, snapshot, outcome)
 
 
@@ -238,6 +246,8 @@ def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) 
             for one in told
             if snapshot.line_of(one.start) <= last and snapshot.line_of(one.end) >= first
         ),
+        # Who does not know the model yet offers what most models can.
+        talks=ls.engine.status.info is None or bool(ls.engine.status.info.chat_template),
     )
 
 

@@ -58,7 +58,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """A function without a body worth the name; what is between the offsets is to be replaced."""
+    """A function, and between the offsets the code of its body or the place where it is missing."""
 
     definition: Definition
     start: int
@@ -233,14 +233,17 @@ def _definition(snapshot: Snapshot, languages: Languages, symbol: Symbol) -> Def
 
 
 def _body(snapshot: Snapshot, languages: Languages, symbol: Symbol) -> tuple[int, int] | None:
-    """Return the outermost body inside a definition."""
+    """Return the outermost body inside a definition.
+
+    The body of a class begins where its first method does, so it must begin further behind.
+    """
     query = languages.query(snapshot.language, "scopes")
     if query is None or snapshot.tree is None:
         return None
     offsets = ByteOffsets(snapshot.text)
     first, last = offsets.to_byte(symbol.start), offsets.to_byte(symbol.end)
     for node in captures(query, snapshot.tree, first, last).get("body", ()):
-        if first <= node.start_byte and node.end_byte <= last:
+        if first < node.start_byte and node.end_byte <= last:
             return offsets.to_offset(node.start_byte), offsets.to_offset(node.end_byte)
     return None
 
