@@ -12,6 +12,7 @@ from fimble.source.edits import Edit, applied, line_edits, rebased
 from goldens import LANGUAGES, snapshot_of
 
 IMPLEMENT = "refactor.rewrite.fimble.implement"
+REVIEW = "source.fimble.review"
 
 
 def engine(answer=""):
@@ -164,12 +165,13 @@ def test_only_is_honoured():
     seen = look("a.py", "def f():\n    █...\n", one)
 
     kinds = [offer.kind for offer in actions.offers(seen)]
-    assert kinds == ["quickfix.fimble", "quickfix.fimble.all", IMPLEMENT]
+    assert kinds == ["quickfix.fimble", "quickfix.fimble.all", IMPLEMENT, REVIEW]
     assert [o.kind for o in actions.offers(seen, ["refactor"])] == [IMPLEMENT]
     assert [o.kind for o in actions.offers(seen, ["quickfix.fimble.all"])] == [
         "quickfix.fimble.all"
     ]
-    assert actions.offers(seen, ["source"]) == []
+    assert [offer.kind for offer in actions.offers(seen, ["source"])] == [REVIEW]
+    assert actions.offers(seen, ["source.organizeImports"]) == []
 
 
 def about(marked, needle, message, code=""):

@@ -76,6 +76,7 @@ class Outcome:
 
     ``verified`` means that what was asked for is known to be reached. ``others`` are edits of
     other files by URI (one that does not exist yet is created), ``shown`` is Markdown to be shown.
+    ``found`` are diagnostics of ours to be shown as hints; None leaves the earlier ones.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -83,6 +84,7 @@ class Outcome:
     verified: bool = False
     others: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
     shown: str = ""
+    found: tuple[Diagnostic, ...] | None = None
 
 
 class Action(Protocol):

@@ -16,10 +16,11 @@ from fimble.errors import FimbleError
 from fimble.features import actions
 from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
 from fimble.protocol.documents import difference
+from fimble.protocol.hints import publish
 from fimble.protocol.progress import ProgressBar
+from fimble.protocol.workspace import workspace_edit
 from fimble.source.around import QUERIES
 from fimble.source.edits import Edit, rebased
-from fimble.protocol.workspace import workspace_edit
 from fimble.source.positions import offset_at
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ async def _made(
         bar.end("")
     if outcome.message:
         _say(ls, outcome.message)
+    if outcome.found is not None:
+        publish(ls, snapshot, outcome.found)
     return _up_to_date(ls, snapshot, outcome)
 
 
