@@ -30,9 +30,18 @@ def environment(tmp_path):
 def scripted(tmp_path, environment):
     """Makes editors whose server answers from a script."""
 
-    def make(answers=None, *, delay_ms=0, state="ready", others=None, arguments=(), **options):
+    def make(
+        answers=None,
+        *,
+        delay_ms=0,
+        state="ready",
+        others=None,
+        doubts=None,
+        arguments=(),
+        **options,
+    ):
         script = {"answers": answers or {}, "delay_ms": delay_ms, "state": state}
-        script["others"] = others or {}
+        script |= {"others": others or {}, "doubts": doubts or {}}
         file = tmp_path / "script.json"
         file.write_text(json.dumps(script))
         command = (sys.executable, "-m", "fimble", "serve", "--scripted", str(file), *arguments)

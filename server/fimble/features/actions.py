@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
-from fimble.features import fix, implement
+from fimble.features import fix, implement, review, reviewed
 from fimble.features.complete import excluded
 from fimble.features.offer import Action, Look, Offer, Outcome, Task
 
 ACTIONS: Final = MappingProxyType[str, Action](
     {
+        # Before the kind that it is below.
+        "quickfix.fimble.review": reviewed,
         "quickfix.fimble": fix,
         "refactor.rewrite.fimble.implement": implement,
+        "source.fimble.review": review,
     }
 )
 """Each action's module by its kind. An offer may be of a kind below its action's."""

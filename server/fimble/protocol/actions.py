@@ -158,6 +158,8 @@ async def _made(
         bar.end("")
     if outcome.message:
         _say(ls, outcome.message)
+    if outcome.found is not None:
+        ls.hints.show(ls, snapshot, outcome.found)
     return _up_to_date(ls, snapshot, outcome)
 
 

@@ -77,8 +77,8 @@ class EditorClient:
 
     ``settings`` is what the server gets when it pulls the section ``fimble``. What the server
     sends by itself is collected: ``messages`` (window/showMessage), ``progress`` ($/progress
-    values) and ``log`` (lines of standard error). ``answers`` are what the server's own requests
-    get instead of the sensible answer, by method.
+    values), ``log`` (lines of standard error) and ``diagnostics`` (the last of each document).
+    ``answers`` are what the server's own requests get instead of the sensible answer, by method.
     """
 
     command: Sequence[str]
@@ -88,6 +88,7 @@ class EditorClient:
     messages: list[str] = field(default_factory=list)
     progress: list[dict[str, Any]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    diagnostics: dict[str, list[Any]] = field(default_factory=dict)
     registrations: list[str] = field(default_factory=list)
     server_capabilities: dict[str, Any] = field(default_factory=dict)
     encoding: Encoding = Encoding.UTF16
@@ -416,6 +417,8 @@ class EditorClient:
                 self.messages.append(params["message"])
             case "$/progress":
                 self.progress.append({"token": params["token"], **params["value"]})
+            case "textDocument/publishDiagnostics":
+                self.diagnostics[params["uri"]] = params["diagnostics"]
             case "workspace/configuration":
                 result = [self.settings for _ in params["items"]]
             case "client/registerCapability":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -87,6 +88,19 @@ def enclosing(
     if not holding:
         return None
     return _definition(snapshot, languages, min(holding, key=lambda one: one.end - one.start))
+
+
+def functions(
+    snapshot: Snapshot, languages: Languages, start: int, end: int
+) -> Iterator[Definition]:
+    """Yield the functions and methods that touch a range, none of them inside another."""
+    query = languages.query(snapshot.language, "symbols")
+    found = [] if query is None else symbols(snapshot, query, start, end)
+    last = -1
+    for symbol in sorted(found, key=lambda one: (one.start, -one.end)):
+        if symbol.kind in _CALLABLE and line_start(snapshot, symbol.start) > last:
+            last = line_end(snapshot, symbol.end)
+            yield _definition(snapshot, languages, symbol)
 
 
 def defined_within(snapshot: Snapshot, languages: Languages, start: int, end: int) -> list[Symbol]:
