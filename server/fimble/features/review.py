@@ -18,7 +18,14 @@ from fimble.engine.messages import Priority
 from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.writing import answers, infill, is_sound
 from fimble.prompt.fim import unix
-from fimble.source.around import enclosing, functions, lexical, line_end, line_start
+from fimble.source.around import (
+    enclosing,
+    functions,
+    is_new_name,
+    lexical,
+    line_end,
+    line_start,
+)
 from fimble.source.edits import Edit
 
 if TYPE_CHECKING:
@@ -110,14 +117,17 @@ async def review(task: Task, function: Definition) -> list[Hint]:
 
     Raises `EngineError` when there is nobody to ask.
     """
-    doubts = [one for one in await doubted(task, function) if one.gain >= MIN_DOUBT]
+    doubts = await doubted(task, function)
     found = [await _hint(task, function, doubt) for doubt in doubts[:MAX_DOUBTS]]
     hints = [one for one in found if one is not None and one.gain >= MIN_GAIN]
     return sorted(hints, key=lambda hint: -hint.gain)[:MAX_HINTS]
 
 
 async def doubted(task: Task, function: Definition) -> list[Doubt]:
-    """Return the worst token of each line, the worst first; comments and strings have none."""
+    """Return the worst token of each line that has a bad one, the worst first.
+
+    Comments and strings are not judged, and what to call something new is a matter of taste.
+    """
     snapshot, start, end = task.snapshot, function.start, function.end
     text = snapshot.text[start:end]
     surprises = await _judged(task, _before(task, function, start), text)
@@ -128,6 +138,8 @@ async def doubted(task: Task, function: Definition) -> list[Doubt]:
     for one in reversed(surprises):
         rest += one.logprob
         doubt = _doubt(snapshot.text, places, one, rest)
+        if doubt.gain < MIN_DOUBT or is_new_name(snapshot, doubt.end - 1):
+            continue
         if any(span.start < doubt.end and doubt.start < span.end for span in quiet):
             continue
         line = snapshot.line_of(doubt.start)

@@ -121,6 +121,21 @@ def definition_of(snapshot: Snapshot, languages: Languages, name: str) -> Symbol
     return next(found, None)
 
 
+def is_new_name(snapshot: Snapshot, offset: int) -> bool:
+    """Tell whether the character at ``offset`` is part of a name that stands nowhere before."""
+    if snapshot.tree is None:
+        return False
+    offsets = ByteOffsets(snapshot.text)
+    byte = offsets.to_byte(offset)
+    node = snapshot.tree.root_node.descendant_for_byte_range(byte, byte)
+    if node is None or "identifier" not in node.type:
+        return False
+    start, end = offsets.to_offset(node.start_byte), offsets.to_offset(node.end_byte)
+    name = re.escape(snapshot.text[start:end])
+    first = re.search(rf"(?<!\w){name}(?!\w)", snapshot.text)
+    return first is not None and first.start() == start
+
+
 def stub_around(snapshot: Snapshot, languages: Languages, start: int, end: int) -> Stub | None:
     """Return the function around the range if it was only announced so far."""
     definition = enclosing(snapshot, languages, start, end, callable_only=True)
