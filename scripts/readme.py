@@ -37,7 +37,9 @@ def values(field: dict[str, Any]) -> str:
     if "enum" in field:
         return ", ".join(f"`{json.dumps(one)}`" for one in field["enum"])
     if field["type"] == "array":
-        return f"list of {values(field['items'])}s"
+        return (
+            "list of tables" if "$ref" in field["items"] else f"list of {values(field['items'])}s"
+        )
     if field["type"] == "object":
         return f"table of {values(field['additionalProperties'])}"
     if "minimum" in field:

@@ -27,10 +27,10 @@ def fields(
             inner = definitions[field["$ref"].rpartition("/")[2]]
             yield from fields(inner, definitions, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", declaration(field)
+            yield f"{prefix}{name}", declaration(field, definitions)
 
 
-def declaration(field: dict[str, Any]) -> dict[str, Any]:
+def declaration(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """Return one setting's declaration.
 
     VS Code shows a form only for a plain list of types, and descriptions may hold code.
@@ -42,6 +42,8 @@ def declaration(field: dict[str, Any]) -> dict[str, Any]:
         rest["type"] = [one["type"] for one in field["anyOf"]]
     if "enum" in field:
         rest["type"] = "string"
+    if "$ref" in field.get("items", ()):
+        rest["items"] = definitions[field["items"]["$ref"].rpartition("/")[2]]
     return dict(sorted(rest.items())) | {"markdownDescription": field["description"]}
 
 

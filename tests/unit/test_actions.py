@@ -373,3 +373,57 @@ def test_edits_move_with_the_text_or_are_refused():
     assert rebased(edits, Edit(0, 0, "12")) == (Edit(7, 8, "x"), Edit(22, 24, "y"))
     assert rebased(edits, Edit(5, 6, "")) is None
     assert rebased(edits, Edit(21, 30, "")) is None
+
+
+WRONG = '''\
+def gcd(a, b):
+    """Return the greatest common divisor."""
+    if b == 0:
+        return a
+    else:
+        return gcd(a % b, b)
+
+
+print(gcd(3, 6))█
+'''
+
+
+async def fix_function(marked, answer):
+    """Mend a function whose test fails, with a model that can be talked to."""
+    snapshot, _ = snapshot_of("a.py", marked)
+    end = snapshot.text.index("\n\n\n")
+    told = Diagnostic(0, end, "gcd(13, 13) raises RecursionError")
+    made = Chatting(answer if callable(answer) else Script(default=answer))
+    made.start()
+    [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, DEFAULTS, (told,)), ["quickfix"])
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, made))
+    return snapshot, outcome, made
+
+
+async def test_a_function_that_fails_its_test_is_written_anew():
+    answer = "    if b == 0:\n        return a\n    else:\n        return gcd(b, a % b)\n```\n"
+    snapshot, outcome, made = await fix_function(WRONG, answer)
+
+    [edit] = outcome.edits
+    assert edit.text == "        return gcd(b, a % b)"
+    assert snapshot.text[edit.start : edit.end] == "        return gcd(a % b, b)"
+    assert not outcome.verified
+    told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
+    assert "gcd(13, 13) raises RecursionError" in told
+    assert told.endswith('divisor."""\n')
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "    if b == 0:\n        return a\n    else:\n        return gcd(a % b, b)\n```\n",
+        "    return (\n```\n",
+        "```\n",
+    ],
+)
+async def test_a_function_is_not_replaced_by_nothing_new(answer):
+    _, outcome, made = await fix_function(WRONG, answer)
+
+    assert outcome.edits == ()
+    assert outcome.message
+    assert len(made.prompts) == DEFAULTS.actions.candidates

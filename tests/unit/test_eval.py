@@ -1,6 +1,7 @@
 """`fimble eval`: reading rows, judging answers, and the statistics."""
 
 import argparse
+import asyncio
 import gzip
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from fimble.errors import FimbleError
 from fimble.measure.eval.ask import Answer
 from fimble.measure.eval.commands import setting
-from fimble.measure.eval.execute import passes
+from fimble.measure.eval.execute import PYTHON, Program, Runner
 from fimble.measure.eval.figures import FIMBLE, RAW, Judged
 from fimble.measure.eval.raw import first_block, first_line
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
@@ -122,7 +123,8 @@ def row_of(marked, judge=Judge.LINES, path="a.py", test=""):
 
 def judged(row, text, left=0, right=0):
     at = len(row.before)
-    return score(row, Edit(text, at - left, at + right), LANGUAGES)
+    edit = Edit(text, at - left, at + right)
+    return asyncio.run(score(row, edit, LANGUAGES, Runner(shut_in=False)))
 
 
 LINE = "def f(a):\n    x = g«et(a)»\n    return x\n"
@@ -169,9 +171,13 @@ def test_what_is_left_of_the_cursor_may_be_rewritten_as_it_was():
     assert not judged(row_of(LINE), "set(a)", left=1).exact
 
 
-def test_nothing_is_wrong_but_harmless():
-    assert score(row_of(LINE), None, LANGUAGES) == Score()
-    assert not score(row_of(LINE, test="\n1/0"), None, LANGUAGES).passed
+async def test_nothing_is_wrong_but_harmless():
+    runner = Runner(shut_in=False)
+    assert await score(row_of(LINE), None, LANGUAGES, runner) == Score()
+    assert not (await score(row_of(LINE, test="\n1/0"), None, LANGUAGES, runner)).passed
+
+
+def test_white_space_is_nothing():
     assert not judged(row_of(LINE), "  \n").shown
 
 
@@ -258,16 +264,17 @@ def test_first_block(before, text, expected):
 # --- rows -----------------------------------------------------------------------------------------
 
 
-def test_infilling_rows(data):
+async def test_infilling_rows(data):
+    runner = Runner(shut_in=False)
     rows = {row.id: row for row in load(Suite.INFILLING, data, Cursor.START, 0)}
 
     line = rows["SingleLineInfilling/HumanEval/0/L1"]
     assert (line.missing, line.after) == ("    return a + b", "\n")
-    assert passes(line.whole + line.test)
-    assert not passes(line.text + line.test)
+    assert await runner.passes(line.whole + line.test)
+    assert not await runner.passes(line.text + line.test)
     span = rows["RandomSpanInfilling/HumanEval/0/1"]
     assert (span.missing, span.judge) == ("turn a +", Judge.BLOCK)
-    assert passes(span.whole + span.test)
+    assert await runner.passes(span.whole + span.test)
     derived = rows["derived/JavaScript/0/L1"]
     assert (derived.path, derived.missing) == ("solution.js", "  const sum = a + b;")
     assert derived.whole.endswith("  return sum;\n}\n")
@@ -364,8 +371,26 @@ def test_what_many_answers_come_to():
         ("with open('f', 'w') as f: f.write('x')", False),
     ],
 )
-def test_programs_run_in_a_child(program, ends_well):
-    assert passes(program) is ends_well
+async def test_programs_run_in_a_child(program, ends_well):
+    assert await Runner(shut_in=False).passes(program) is ends_well
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ("assert f(1) == 2", ""),
+        ("assert f(1) == 3", "f(1) gives 2, not 3."),
+        ("assert f('a') == 3", "f('a') raises TypeError: "),
+        ("assert f(1) > 2", "f(1) > 2 is false."),
+        ("def plain(x): return [x]\nassert plain(f(1)) == [3]", "f(1) gives [2], not [3]."),
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True])
+async def test_what_fails_is_told_in_a_line(test, said, apart):
+    runner = await Runner.ready() if apart else Runner(shut_in=False)
+    ran = await runner.test(Program(PYTHON, test), "def f(a):\n    return a + 1\n")
+    assert ran.passed is not bool(said)
+    assert ran.said.startswith(said)
 
 
 def test_settings_on_the_command_line():

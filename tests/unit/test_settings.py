@@ -19,6 +19,11 @@ def test_nothing_set_gives_the_defaults(raw):
     assert read(raw) == (DEFAULTS, ())
 
 
+@pytest.mark.parametrize("raw", [[], {"completion": []}, {"actions": {"checkers": []}}])
+def test_an_empty_list_is_how_lua_writes_an_empty_table(raw):
+    assert problems(raw) == (DEFAULTS, [])
+
+
 def test_the_defaults_themselves_are_valid_settings():
     assert problems(json.loads(msgspec.json.encode(DEFAULTS))) == (DEFAULTS, [])
 
@@ -36,7 +41,7 @@ def test_values_are_taken_by_their_camel_case_names():
     ("raw", "error"),
     [
         (5, "The settings must be a table of settings. It is ignored."),
-        ({"engine": []}, "`engine` must be a table of settings. It is ignored."),
+        ({"engine": [1]}, "`engine` must be a table of settings. It is ignored."),
         ({"modle": "x"}, "`modle` is no setting. Did you mean `model`?"),
         ({"zzz": 1}, "`zzz` is no setting. It is ignored."),
         (
@@ -147,9 +152,21 @@ def test_a_broken_file_is_ignored_with_one_error(tmp_path, content):
 
 def test_every_setting_has_a_description_and_a_default_in_the_schema():
     tables = settings.schema()["$defs"].values()
-    fields = [field for table in tables for field in table["properties"].values()]
+    fields = [(table, *one) for table in tables for one in table["properties"].items()]
     assert len(fields) > 12
-    assert all(field["description"] and "default" in field for field in fields)
+    for table, name, field in fields:
+        assert field["description"]
+        assert "default" in field or name in table["required"]
+
+
+def test_custom_actions_are_read():
+    raw = {"actions": {"custom": [{"name": "Shout", "prompt": "{selection}", "on": ["class"]}]}}
+    result, errors = read(raw)
+    assert errors == ()
+    assert [(one.name, one.on) for one in result.actions.custom] == [("Shout", ("class",))]
+    result, errors = read({"actions": {"custom": [{"name": "x", "prompt": "y", "z": 1}]}})
+    assert result == DEFAULTS
+    assert len(errors) == 1
 
 
 def test_settings_cannot_be_changed():

@@ -41,7 +41,7 @@ def ask(
     # Not a pipe: a long answer would fill it, and the child would wait for ever.
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.DEVNULL,

@@ -64,7 +64,8 @@ from fimble.errors import (
 
 log = logging.getLogger(__name__)
 
-WORKER_COMMAND: Final = (sys.executable, "-m", "fimble.engine.worker")
+WORKER_COMMAND: Final = (sys.executable, "-P", "-m", "fimble.engine.worker")
+"""With -P nothing is imported from the directory it is started in, which is a user's workspace."""
 SHORT_SPIN: Final = {"GOMP_SPINCOUNT": "1000"}
 """How long llama.cpp's threads spin at a barrier before they sleep (libgomp; others ignore it).
 The default of 300,000 keeps every core busy for milliseconds after each token, when the server

@@ -66,7 +66,7 @@ class Script:
     ``answers`` maps a needle, looked for at the end of the prompt's last text piece, to the
     text that follows; the longest needle wins, then ``default``. ``others`` maps an answer to
     those of the branches after it. ``delay_ms`` passes before each piece. ``state`` is where the
-    engine stands once started.
+    engine stands once started. ``chat_template`` makes it a model that follows instructions.
 
     ``ranks`` are the log-probabilities of ranked texts, `UNRANKED` for all others; ``doubts`` maps
     a word of a judged text to what the model would have written instead.
@@ -80,6 +80,7 @@ class Script:
     logprob: float = -0.01
     ranks: Mapping[str, float] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
+    chat_template: str = ""
 
     @classmethod
     def load(cls, path: Path) -> Script:
@@ -121,12 +122,15 @@ class ScriptedEngine:
             self._status,
             state=state,
             progress=1.0 if ready else 0.0,
-            info=SCRIPTED_INFO if ready else None,
+            info=self._info() if ready else None,
             profile=SCRIPTED_PROFILE if ready else None,
             error=error,
         )
         for listener in self._listeners:
             listener(self._status)
+
+    def _info(self) -> ModelInfo:
+        return replace(SCRIPTED_INFO, chat_template=self.script.chat_template)
 
     def start(self) -> None:
         self.set_state(self.script.state)

@@ -6,17 +6,36 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
-from fimble.features import fix, implement, review, reviewed
+from fimble.features import (
+    custom,
+    document,
+    explain,
+    fix,
+    implement,
+    instruct,
+    review,
+    reviewed,
+    rewrite,
+    translate,
+)
 from fimble.features.complete import excluded
 from fimble.features.offer import Action, Look, Offer, Outcome, Task
 
 ACTIONS: Final = MappingProxyType[str, Action](
     {
         # Before the kind that it is below.
-        "quickfix.fimble.review": reviewed,
-        "quickfix.fimble": fix,
-        "refactor.rewrite.fimble.implement": implement,
-        "source.fimble.review": review,
+        reviewed.KIND: reviewed,
+        fix.KIND: fix,
+        implement.KIND: implement,
+        document.KIND: document,
+        rewrite.SIMPLIFY: rewrite,
+        rewrite.OPTIMIZE: rewrite,
+        rewrite.TYPES: rewrite,
+        instruct.KIND: instruct,
+        translate.KIND: translate,
+        custom.KIND: custom,
+        explain.KIND: explain,
+        review.KIND: review,
     }
 )
 """Each action's module by its kind. An offer may be of a kind below its action's."""
@@ -31,10 +50,16 @@ def offers(look: Look, only: Sequence[str] = ()) -> list[Offer]:
     """Return what applies in the order it should be shown; with ``only``, of these kinds."""
     if not look.settings.enabled or excluded(look.snapshot, look.settings.completion):
         return []
+    kinds = [
+        kind
+        for kind in ACTIONS
+        if not only or any(within(kind, one) or within(one, kind) for one in only)
+    ]
+    # A module may stand for several kinds.
+    asked = dict.fromkeys(ACTIONS[kind] for kind in kinds)
     return [
         offer
-        for kind, action in ACTIONS.items()
-        if not only or any(within(kind, one) or within(one, kind) for one in only)
+        for action in asked
         for offer in action.offers(look)
         if not only or any(within(offer.kind, one) for one in only)
     ]

@@ -45,7 +45,7 @@ __all__ = ["Context", "WorkspaceIndex", "is_due"]
 
 log = logging.getLogger(__name__)
 
-COMMAND: Final = (sys.executable, "-m", "fimble.prompt.indexer")
+COMMAND: Final = (sys.executable, "-P", "-m", "fimble.prompt.indexer")
 PATIENCE_S: Final = 5.0
 """How long an answer may take; the index process rests for nobody who asks."""
 MAX_TEXT: Final = 400_000

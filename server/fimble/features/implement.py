@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
@@ -126,8 +126,7 @@ def _lead(snapshot: Snapshot, stub: Stub) -> str:
 
 def _space(snapshot: Snapshot, stub: Stub) -> str:
     """Return the indentation of the body."""
-    header = snapshot.line_text(snapshot.line_of(stub.definition.start))
-    return indent(header) + look(snapshot, stub.start).unit
+    return indent(_header(snapshot, stub)) + look(snapshot, stub.start).unit
 
 
 def _fim(task: Task, stub: Stub) -> Prompt:
@@ -140,18 +139,31 @@ async def _bodies(
     task: Task, stub: Stub, prompts: Sequence[Prompt | None]
 ) -> AsyncGenerator[Edit, None]:
     """Yield bodies for a stub."""
-    snapshot = task.snapshot
-    header = snapshot.line_text(snapshot.line_of(stub.definition.start))
-    space, outside = _space(snapshot, stub), width(header)
-    lead = _lead(snapshot, stub)
+    async for text in answers(task, prompts, MAX_TOKENS, body_done(task.snapshot, stub)):
+        if edit := body_edit(task.snapshot, stub, text):
+            yield edit
+
+
+def body_done(snapshot: Snapshot, stub: Stub) -> Callable[[str], bool]:
+    """Return the stop rule for the body of a function."""
+    return reaches(body_part, width(_header(snapshot, stub)))
+
+
+def body_edit(snapshot: Snapshot, stub: Stub, text: str) -> Edit | None:
+    """Return the edit that makes ``text``, up to where it leaves the function, its body."""
+    header, space, lead = _header(snapshot, stub), _space(snapshot, stub), _lead(snapshot, stub)
     after = snapshot.text[stub.end : line_end(snapshot, stub.end)].strip()
-    async for text in answers(task, prompts, MAX_TOKENS, reaches(body_part, outside)):
-        body = indented(space + body_part(text, outside).strip(" ").rstrip(), space)
-        if not body.strip():
-            continue
-        tail = f"\n{indent(header)}" if after and lead else ""
-        whole = f"\n{body}{tail}" if lead else body.removeprefix(space)
-        yield Edit(stub.start, stub.end, with_newlines(snapshot, whole))
+    body = indented(space + body_part(text, width(header)).strip(" \t").rstrip(), space)
+    if not body.strip():
+        return None
+    tail = f"\n{indent(header)}" if after and lead else ""
+    whole = f"\n{body}{tail}" if lead else body.removeprefix(space)
+    return Edit(stub.start, stub.end, with_newlines(snapshot, whole))
+
+
+def _header(snapshot: Snapshot, stub: Stub) -> str:
+    """Return the first line of the function."""
+    return snapshot.line_text(snapshot.line_of(stub.definition.start))
 
 
 def _chat(task: Task, stub: Stub, wrong: Wrong | None = None) -> Prompt | None:

@@ -32,7 +32,10 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What actions are asked for: a range of a parsed text, and what is wrong there."""
+    """What actions are asked for: a range of a parsed text, and what is wrong there.
+
+    ``talks`` tells whether the model follows instructions.
+    """
 
     snapshot: Snapshot
     start: int
@@ -40,6 +43,7 @@ class Look:
     languages: Languages
     settings: Settings
     diagnostics: tuple[Diagnostic, ...] = ()
+    talks: bool = True
 
 
 @dataclass(frozen=True, slots=True)

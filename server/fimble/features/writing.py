@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from fimble.check.command import compiles
+from fimble.check.command import compiles, problems
 from fimble.check.parse import parses_no_worse
 from fimble.check.place import closing, indent, width
 from fimble.check.stop import FENCE, SENTINEL
@@ -21,6 +22,7 @@ from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
     from fimble.engine.base import Engine
+    from fimble.engine.messages import ModelInfo
     from fimble.features.offer import Diagnostic, Task
     from fimble.source.text import Snapshot
 
@@ -39,12 +41,18 @@ def infill(
 
     ``context`` is code from elsewhere in the file that is worth seeing.
     """
-    info = engine.status.info
-    if info is None:
-        raise engine.status.error or EngineLoading("The model is not ready yet.", "Try again soon.")
+    info = model(engine)
     spliced = snapshot.splice(start, end, lead, snapshot.version)
     layout = lay_out(spliced, start + len(lead), NEARBY, None)
     return prompt_for(replace(layout, prefix=context + layout.prefix), info)
+
+
+def model(engine: Engine) -> ModelInfo:
+    """Return what is known of the model; raises `EngineError` or `ModelError` without one."""
+    info = engine.status.info
+    if info is None:
+        raise engine.status.error or EngineLoading("The model is not ready yet.", "Try again soon.")
+    return info
 
 
 async def answers(
@@ -213,6 +221,16 @@ async def is_sound(snapshot: Snapshot, edit: Edit, others: tuple[Edit, ...] = ()
     if await compiles(language, path, applied(snapshot.text, (*others, edit))) is not False:
         return True
     return await compiles(language, path, snapshot.text) is False
+
+
+async def complaints(task: Task, edits: Sequence[Edit]) -> list[str]:
+    """Return what the language's checker says of the file with the edits and did not say before."""
+    snapshot = task.snapshot
+    language, path, checkers = snapshot.language, path_of(snapshot), task.settings.actions.checkers
+    before = await problems(language, path, snapshot.text, checkers)
+    after = await problems(language, path, applied(snapshot.text, edits), checkers)
+    known = Counter(f"{one.code} {one.message}" for one in before or ())
+    return list((Counter(f"{one.code} {one.message}" for one in after or ()) - known).elements())
 
 
 def _is_blank(snapshot: Snapshot, offset: int) -> bool:

@@ -11,7 +11,7 @@ from fimble.engine.messages import State
 from fimble.errors import FimbleError
 from fimble.protocol.client import EditorClient
 
-SERVE: Final = (sys.executable, "-m", "fimble", "serve")
+SERVE: Final = (sys.executable, "-P", "-m", "fimble", "serve")
 POLL_SECONDS: Final = 0.1
 TYPED_ALONG: Final = "typed along"
 """What ``fimble/explainLast`` says of an answer that needed no model."""

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 from fimble.models.background import SourceFailed
 
-PIP: Final = (sys.executable, "-m", "pip")
+PIP: Final = (sys.executable, "-P", "-m", "pip")
 POLL_SECONDS: Final = 0.1
 REASON_CHARACTERS: Final = 160
 

@@ -17,6 +17,7 @@ from fimble.features import actions
 from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
 from fimble.protocol.documents import difference
 from fimble.protocol.progress import ProgressBar
+from fimble.protocol.shown import show
 from fimble.protocol.workspace import workspace_edit
 from fimble.source.around import QUERIES
 from fimble.source.edits import Edit, rebased
@@ -39,7 +40,7 @@ Offset = Annotated[int, Meta(ge=0, le=2**31)]
 Text = Annotated[str, Meta(max_length=MAX_MESSAGE)]
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """A diagnostic on its way through the client."""
 
     start: Offset
@@ -50,8 +51,11 @@ class Told(msgspec.Struct, frozen=True):
     related: Annotated[tuple[Text, ...], Meta(max_length=MAX_DIAGNOSTICS)] = ()
 
 
-class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an action carries through the client to be made from; all offsets are ours."""
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an action carries through the client to be made from; all offsets are ours.
+
+    What is empty is left out: Emacs would send an empty object back as null.
+    """
 
     uri: Annotated[str, Meta(max_length=8192)]
     version: int
@@ -125,7 +129,12 @@ async def resolve(ls: FimbleServer, action: types.CodeAction) -> types.CodeActio
 async def act(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
     """Do the same for a client that cannot resolve actions, and ask it to apply the edit."""
     data = _data(params.arguments[0] if params.arguments else None)
-    snapshot, outcome = await _made(ls, data, params.work_done_token)
+    await perform(ls, data, params.work_done_token)
+
+
+async def perform(ls: FimbleServer, data: Data, token: types.ProgressToken | None) -> None:
+    """Make what the data asks for, and ask the client to apply the edit if there is one."""
+    snapshot, outcome = await _made(ls, data, token)
     edit = workspace_edit(ls, snapshot, outcome)
     if edit is None:
         return
@@ -158,6 +167,8 @@ async def _made(
         bar.end("")
     if outcome.message:
         _say(ls, outcome.message)
+    if outcome.shown:
+        await show(ls, offer.title, outcome.shown)
     if outcome.found is not None:
         ls.hints.show(ls, snapshot, outcome.found)
     return _up_to_date(ls, snapshot, outcome)
@@ -223,6 +234,7 @@ def _up_to_date(ls: FimbleServer, snapshot: Snapshot, outcome: Outcome) -> tuple
 
 def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) -> Look:
     start, end = _offsets(ls, snapshot, params.range)
+    first, last = snapshot.line_of(start), snapshot.line_of(end)
     told = (_diagnostic(ls, snapshot, one) for one in params.context.diagnostics)
     return Look(
         snapshot=snapshot,
@@ -230,8 +242,14 @@ def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) 
         end=end,
         languages=ls.session.languages,
         settings=ls.session.settings,
-        # Some clients send all of the file.
-        diagnostics=tuple(one for one in told if one.start <= end and one.end >= start),
+        # Some clients send all of the file, others those of the cursor's line.
+        diagnostics=tuple(
+            one
+            for one in told
+            if snapshot.line_of(one.start) <= last and snapshot.line_of(one.end) >= first
+        ),
+        # Who does not know the model yet offers what most models can.
+        talks=ls.engine.status.info is None or bool(ls.engine.status.info.chat_template),
     )
 
 

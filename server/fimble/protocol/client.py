@@ -30,7 +30,7 @@ KEPT_LOG_LINES: Final = 10_000
 
 CAPABILITIES: Final[Mapping[str, Any]] = {
     "general": {"positionEncodings": ["utf-8", "utf-16", "utf-32"]},
-    "window": {"workDoneProgress": True, "showMessage": {}},
+    "window": {"workDoneProgress": True, "showMessage": {}, "showDocument": {"support": True}},
     "workspace": {
         "configuration": True,
         "didChangeConfiguration": {"dynamicRegistration": True},
@@ -77,8 +77,8 @@ class EditorClient:
 
     ``settings`` is what the server gets when it pulls the section ``fimble``. What the server
     sends by itself is collected: ``messages`` (window/showMessage), ``progress`` ($/progress
-    values), ``log`` (lines of standard error) and ``diagnostics`` (the last of each document).
-    ``answers`` are what the server's own requests get instead of the sensible answer, by method.
+    values), ``shown`` (window/showDocument) and ``log`` (lines of standard error). ``answers`` are
+    what the server's own requests get instead of the sensible answer, by method.
     """
 
     command: Sequence[str]
@@ -87,8 +87,8 @@ class EditorClient:
     capabilities: Mapping[str, Any] = field(default_factory=lambda: CAPABILITIES)
     messages: list[str] = field(default_factory=list)
     progress: list[dict[str, Any]] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
-    diagnostics: dict[str, list[Any]] = field(default_factory=dict)
     registrations: list[str] = field(default_factory=list)
     server_capabilities: dict[str, Any] = field(default_factory=dict)
     encoding: Encoding = Encoding.UTF16
@@ -329,7 +329,10 @@ class EditorClient:
             if "edits" in change:
                 files[change["textDocument"]["uri"]] = change["edits"]
         for uri, edits in files.items():
-            before = self.documents[uri]
+            before = self.documents.get(uri)
+            if before is None:
+                self.open(uri, "".join(one["newText"] for one in edits), language_id="")
+                continue
             for one in sorted(edits, key=lambda one: self._place(before, one)[0], reverse=True):
                 start, end = self._place(before, one)
                 self.edit(uri, start, end, one["newText"])
@@ -413,12 +416,13 @@ class EditorClient:
         match message.get("method"):
             case None:
                 self._take_answer(message)
+            case "window/showDocument":
+                self.shown.append(params["uri"])
+                result = {"success": True}
             case "window/showMessage":
                 self.messages.append(params["message"])
             case "$/progress":
                 self.progress.append({"token": params["token"], **params["value"]})
-            case "textDocument/publishDiagnostics":
-                self.diagnostics[params["uri"]] = params["diagnostics"]
             case "workspace/configuration":
                 result = [self.settings for _ in params["items"]]
             case "client/registerCapability":

@@ -16,6 +16,7 @@ from fimble.features.items import Survey
 from fimble.history import FILE_NAME, History
 from fimble.protocol import (
     actions,
+    commands,
     configuration,
     custom,
     documents,
@@ -44,7 +45,17 @@ if TYPE_CHECKING:
     from fimble.engine.base import EngineStatus
 
 CLOSE_SECONDS: Final = 5.0
-_GROUPS: Final = (lifecycle, documents, inline, items, actions, configuration, indexing, custom)
+_GROUPS: Final = (
+    lifecycle,
+    documents,
+    inline,
+    items,
+    actions,
+    commands,
+    configuration,
+    indexing,
+    custom,
+)
 
 
 class FimbleServer(LanguageServer):
@@ -77,6 +88,7 @@ class FimbleServer(LanguageServer):
         self.notices = Notices(self)
         self.configuration = configuration.Configuration(user_directory=user_directory)
         self.parsing = asyncio.Lock()
+        self.cache_directory = cache_directory
         self.indexing = indexing.Indexing(
             cache_directory / "index" if cache_directory else None, self.warm_all
         )
@@ -142,8 +154,8 @@ def create_server(
     """Make a server with all its handlers.
 
     ``user_directory`` holds the user's ``fimble.toml``; None means where the system keeps such
-    files. ``cache_directory`` keeps indexes of workspaces and the history of suggestions; None
-    means that there are none.
+    files. ``cache_directory`` keeps indexes of workspaces, the history of suggestions and texts to
+    be shown; None means that there are none.
     """
     server = FimbleServer(launcher, user_directory=user_directory, cache_directory=cache_directory)
     for group in _GROUPS:

@@ -59,7 +59,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Stub:
-    """A function without a body worth the name; what is between the offsets is to be replaced."""
+    """A function, and between the offsets the code of its body or the place where it is missing."""
 
     definition: Definition
     start: int
@@ -144,6 +144,23 @@ def stub_around(snapshot: Snapshot, languages: Languages, start: int, end: int) 
 
 def stub_of(snapshot: Snapshot, languages: Languages, definition: Definition) -> Stub | None:
     """Return where the body of a function is missing; None if it has one."""
+    text = snapshot.text
+    code = code_within(snapshot, languages, definition)
+    if code is None:
+        return None
+    bare = text[code[0] : code[1]].strip()
+    if bare and not any(re.fullmatch(one, bare, re.DOTALL) for one in snapshot.language.stubs):
+        return None
+    return Stub(definition, *code)
+
+
+def code_within(
+    snapshot: Snapshot, languages: Languages, definition: Definition
+) -> tuple[int, int] | None:
+    """Return the code of a body: braces, a docstring and comments before it left out.
+
+    None for a definition that has no body, not even an empty one.
+    """
     text, style = snapshot.text, snapshot.language.block_style
     first, last = definition.body_start, definition.body_end
     if first == last:
@@ -153,11 +170,7 @@ def stub_of(snapshot: Snapshot, languages: Languages, definition: Definition) ->
         last = max(first, line_start(snapshot, definition.end) - 1)
     elif text[first] == "{" and text[last - 1] == "}":
         first, last = first + 1, last - 1
-    code = _bare(snapshot, languages, first, last)
-    bare = text[code[0] : code[1]].strip()
-    if bare and not any(re.fullmatch(one, bare, re.DOTALL) for one in snapshot.language.stubs):
-        return None
-    return Stub(definition, *code)
+    return _bare(snapshot, languages, first, last)
 
 
 def comment_around(
@@ -249,14 +262,17 @@ def _definition(snapshot: Snapshot, languages: Languages, symbol: Symbol) -> Def
 
 
 def _body(snapshot: Snapshot, languages: Languages, symbol: Symbol) -> tuple[int, int] | None:
-    """Return the outermost body inside a definition."""
+    """Return the outermost body inside a definition.
+
+    The body of a class begins where its first method does, so it must begin further behind.
+    """
     query = languages.query(snapshot.language, "scopes")
     if query is None or snapshot.tree is None:
         return None
     offsets = ByteOffsets(snapshot.text)
     first, last = offsets.to_byte(symbol.start), offsets.to_byte(symbol.end)
     for node in captures(query, snapshot.tree, first, last).get("body", ()):
-        if first <= node.start_byte and node.end_byte <= last:
+        if first < node.start_byte and node.end_byte <= last:
             return offsets.to_offset(node.start_byte), offsets.to_offset(node.end_byte)
     return None
 

@@ -45,13 +45,15 @@ class DocPlace(StrEnum):
 class DocComment:
     """How a documentation comment is written: ``open``, lines each after ``line``, ``close``.
 
-    A form without ``open`` and ``close`` is a run of lines.
+    A form without ``open`` and ``close`` is a run of lines. ``custom`` says in a few words what is
+    written in them by custom: the model reads it.
     """
 
     place: DocPlace
     line: str
     open: str = ""
     close: str = ""
+    custom: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Language:
     ``compiler`` is a command that reads a file from standard input and fails if it does not
     compile, running nothing of it; so are ``checkers``, which print
     ``file:line:column: code message``. ``examples`` is what an example in a comment begins with;
-    where it is set, the folder's program `examples` runs those of one function.
+    where it is set, the folder's program `examples` runs those of one function. ``types`` is what
+    annotations of parameters and results are called, where a function may do without them.
     """
 
     id: str
@@ -88,6 +91,7 @@ class Language:
     compiler: tuple[str, ...] = ()
     checkers: tuple[tuple[str, ...], ...] = ()
     examples: str = ""
+    types: str = ""
 
 
 PLAIN: Final = Language(id="plaintext", name="Plain Text", lsp_ids=("plaintext", "text"))

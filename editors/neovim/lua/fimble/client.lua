@@ -21,8 +21,7 @@ function M.start(config)
     cmd = config.cmd,
     filetypes = config.filetypes,
     root_markers = config.root_markers,
-    -- An empty table would be sent as an empty list.
-    settings = next(config.settings) and { fimble = config.settings } or nil,
+    settings = { fimble = config.settings },
     capabilities = M.capabilities(),
   }
   if IS_0_11 then

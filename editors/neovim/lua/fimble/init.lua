@@ -3,6 +3,7 @@ local M = {}
 
 local client = require('fimble.client')
 local config = require('fimble.config')
+local diagnostics = require('fimble.diagnostics')
 local ghost = require('fimble.ghost')
 local keys = require('fimble.keys')
 local native = require('fimble.native')
@@ -58,6 +59,7 @@ function M.attach(bufnr, client_id, group)
   if not attached or attached.name ~= client.NAME then
     return
   end
+  diagnostics.tell(attached)
   status.attached(attached)
   if M.is_enabled(bufnr) then
     M.watch(bufnr, group)

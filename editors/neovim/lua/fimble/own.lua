@@ -11,31 +11,11 @@ local config = require('fimble.config')
 local events = require('fimble.events')
 local ghost = require('fimble.ghost')
 local popup = require('fimble.popup')
+local suggestions = require('fimble.suggestions')
 local text = require('fimble.text')
 
 ---@enum fimble.Trigger as the protocol numbers them
 local TRIGGER = { invoked = 1, automatic = 2 }
-
----@class fimble.Place where the cursor was, in which state of the buffer
----@field bufnr integer
----@field tick integer
----@field row integer from 0
----@field col integer in bytes, from 0
-
----@class fimble.Item
----@field text string
----@field command? lsp.Command
-
----@class fimble.Suggestion
----@field client_id integer
----@field bufnr integer
----@field row integer where the items' texts begin
----@field col integer
----@field right string what stands right of the cursor
----@field replaced integer how many bytes of it an item replaces
----@field items fimble.Item[]
----@field index integer
----@field complete boolean whether more candidates were asked for already
 
 ---@class fimble.Ticket a request that was not answered yet
 ---@field place fimble.Place
@@ -59,63 +39,8 @@ local function here()
   return { bufnr = bufnr, tick = tick, row = row - 1, col = col }
 end
 
----@param place fimble.Place
----@return string left, string right
-local function around(place)
-  local line = vim.api.nvim_buf_get_lines(place.bufnr, place.row, place.row + 1, false)[1] or ''
-  return line:sub(1, place.col), line:sub(place.col + 1)
-end
-
 local function is_inserting()
   return vim.api.nvim_get_mode().mode:sub(1, 1) == 'i'
-end
-
---- What of an item is still to come at a place, or nil if the text went another way.
----@param suggestion fimble.Suggestion
----@param item fimble.Item
----@param place fimble.Place
----@return string?
-local function rest_of(suggestion, item, place)
-  if place.bufnr ~= suggestion.bufnr or place.row < suggestion.row then
-    return nil
-  end
-  if place.row == suggestion.row and place.col < suggestion.col then
-    return nil
-  end
-  local typed = table.concat(
-    vim.api.nvim_buf_get_text(
-      place.bufnr,
-      suggestion.row,
-      suggestion.col,
-      place.row,
-      place.col,
-      {}
-    ),
-    '\n'
-  )
-  return vim.startswith(item.text, typed) and item.text:sub(#typed + 1) or nil
-end
-
---- Take closing signs into account that a plugin for pairs has put behind the cursor.
----@param suggestion fimble.Suggestion
----@param right string
----@param rest string
----@return boolean whether the text right of the cursor is as it should be
-local function follow_right(suggestion, right, rest)
-  if right == suggestion.right then
-    return true
-  end
-  local added = #right - #suggestion.right
-  local closers = right:sub(1, math.max(added, 0))
-  local is_pair = closers:match('^[%)%]}"\'`]+$')
-    and right:sub(added + 1) == suggestion.right
-    and rest:find(closers, 1, true)
-  if not is_pair then
-    return false
-  end
-  suggestion.right = right
-  suggestion.replaced = suggestion.replaced + added
-  return true
 end
 
 local function hide()
@@ -131,7 +56,7 @@ end
 ---@param place fimble.Place
 local function draw(place)
   local suggestion = shown
-  local rest = suggestion and rest_of(suggestion, suggestion.items[suggestion.index], place)
+  local rest = suggestion and suggestions.rest_shown(suggestion, place)
   if not suggestion or not rest or rest == '' then
     hide()
     return
@@ -172,83 +97,6 @@ local function give_up()
   end
 end
 
---- The suggestion that an answer makes at a place, or nil.
----@param answer any
----@param place fimble.Place
----@param from vim.lsp.Client
----@return fimble.Suggestion?
-local function read(answer, place, from)
-  local left, right = around(place)
-  ---@type fimble.Suggestion
-  local suggestion = {
-    client_id = from.id,
-    bufnr = place.bufnr,
-    row = place.row,
-    col = place.col,
-    right = right,
-    replaced = 0,
-    items = {},
-    index = 1,
-    complete = false,
-  }
-  local range
-  for _, item in ipairs(answer and (answer.items or answer) or {}) do
-    -- All items must be for one range; nothing else could be drawn in one place.
-    range = range or item.range
-    local is_plain = type(item.insertText) == 'string'
-    if is_plain and item.insertText ~= '' and vim.deep_equal(range, item.range) then
-      local lines = item.insertText:gsub('\r\n?', '\n')
-      table.insert(suggestion.items, { text = lines, command = item.command })
-    end
-  end
-  if range then
-    local is_here = range.start.line == place.row and range['end'].line == place.row
-    if not is_here then
-      return nil
-    end
-    local encoding = from.offset_encoding
-    suggestion.col = client.byte_column(left .. right, range.start.character, encoding)
-    local last = client.byte_column(left .. right, range['end'].character, encoding)
-    suggestion.replaced = math.max(last - place.col, 0)
-  end
-  local first = suggestion.items[1]
-  return first and rest_of(suggestion, first, place) and suggestion or nil
-end
-
---- Whether the suggestion that is shown is better kept than replaced: it would only flicker.
----@param new fimble.Suggestion
----@param place fimble.Place
----@return boolean
-local function keeps(new, place)
-  local suggestion = shown
-  if not suggestion then
-    return false
-  end
-  local rest = rest_of(suggestion, suggestion.items[suggestion.index], place)
-  local offered = rest_of(new, new.items[1], place)
-  return rest ~= nil and rest ~= '' and not vim.startswith(offered or '', rest)
-end
-
---- Put the candidates of an answer behind the one that is shown.
----@param new fimble.Suggestion
----@param place fimble.Place
-local function add(new, place)
-  local suggestion = assert(shown)
-  local seen = {}
-  for _, item in ipairs(suggestion.items) do
-    seen[rest_of(suggestion, item, place) or false] = true
-  end
-  local typed = suggestion.items[suggestion.index].text
-  typed = typed:sub(1, #typed - #rest_of(suggestion, suggestion.items[suggestion.index], place))
-  for _, item in ipairs(new.items) do
-    local rest = rest_of(new, item, place)
-    if rest and not seen[rest] then
-      seen[rest] = true
-      table.insert(suggestion.items, { text = typed .. rest, command = item.command })
-    end
-  end
-end
-
 ---@param place fimble.Place
 ---@param trigger fimble.Trigger
 ---@param done? fun() called with the answer in place
@@ -272,10 +120,10 @@ local function ask(place, trigger, done)
       events.fire('FimbleAnswered', { count = 0 })
       return
     end
-    local new = read(answer, place, server)
+    local new = suggestions.read(answer, place, server)
     if new and shown and trigger == TRIGGER.invoked then
-      add(new, place)
-    elseif new and not keeps(new, place) then
+      suggestions.add(shown, new, place)
+    elseif new and not (shown and suggestions.keeps(shown, new, place)) then
       shown = new
     end
     if shown and trigger == TRIGGER.invoked then
@@ -306,9 +154,9 @@ function M.update()
   end
   local suggestion = shown
   if suggestion then
-    local rest = rest_of(suggestion, suggestion.items[suggestion.index], place)
-    local _, right = around(place)
-    if not rest or not follow_right(suggestion, right, rest) then
+    local rest = suggestions.rest_shown(suggestion, place)
+    local _, right = suggestions.around(place)
+    if not rest or not suggestions.follow_right(suggestion, right, rest) then
       shown = nil
     end
     draw(place)
@@ -349,7 +197,7 @@ function M.accept(kind)
   end
   local place = here()
   local item = suggestion.items[suggestion.index]
-  local rest = rest_of(suggestion, item, place)
+  local rest = suggestions.rest(suggestion, item, place)
   if not rest then
     return false
   end

@@ -74,9 +74,9 @@ async def answer_rows(
     alone = [row for row in rows if row.files]
     batches = [[row] for row in rows] if alone else [list(rows)]
     for batch in batches:
-        with _workspace() as folder:
-            _write(folder, batch[0].files)
-            async with _server(way, folder if alone else None) as (editor, status):
+        with workspace() as folder:
+            write_files(folder, batch[0].files)
+            async with running(way.settings, folder if alone else None) as (editor, status):
                 for row in batch:
                     tick(len(answers))
                     answers.append(await _answer(editor, row, folder, way))
@@ -85,19 +85,24 @@ async def answer_rows(
 
 
 @contextmanager
-def _workspace() -> Iterator[Path]:
+def workspace() -> Iterator[Path]:
+    """Yield an empty folder."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         # Its name may be a link, and the server must see one path.
         yield Path(name).resolve()
 
 
 @asynccontextmanager
-async def _server(
-    way: Way, root: Path | None
+async def running(
+    settings: Mapping[str, Any], root: Path | None
 ) -> AsyncIterator[tuple[EditorClient, dict[str, Any]]]:
+    """Run a server until its model answers; yield it with its ``fimble/status``.
+
+    Raises `FimbleError` if it cannot answer, and if it refuses the settings.
+    """
     with fresh_cache() as environment:
         async with EditorClient(SERVE, environment) as editor:
-            await editor.initialize(root, way.settings)
+            await editor.initialize(root, settings)
             status = await until_ready(editor, lambda _fraction, _stage: None)
             _complain(editor)
             try:
@@ -115,7 +120,7 @@ def _complain(editor: EditorClient) -> None:
 
 async def _answer(editor: EditorClient, row: Row, folder: Path, way: Way) -> Answer:
     file = folder / row.path
-    _write(folder, ((row.path, row.text),))
+    write_files(folder, ((row.path, row.text),))
     uri, at = file.as_uri(), len(row.before)
     ask = _ask_items if row.judge is Judge.NAME else _ask_inline
     try:
@@ -206,7 +211,8 @@ def _word_before(text: str, at: int) -> str:
     return text[start:at]
 
 
-def _write(folder: Path, files: Sequence[tuple[str, str]]) -> None:
+def write_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
+    """Write files, by their paths in the folder."""
     for path, text in files:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,10 @@ _HELP: Final = {
     "crossfile": "lines that need to know other files of the project",
     "items": "identifiers in the list of completion items",
 }
+_TASKS: Final = {
+    "implement": "functions that a comment or a docstring describes; run against their tests",
+    "fix": "functions whose test fails, and what a linter complains about",
+}
 _CURSORS: Final = ("start", "word", "inline")
 
 
@@ -23,9 +27,20 @@ def add_evals(parser: argparse.ArgumentParser) -> None:
         suite = suites.add_parser(name, help=told)
         _add_rows(suite, with_cursor=name in {"infilling", "postcutoff"})
         _add_sides(suite, with_peer=name != "items")
-        suite.add_argument("--show", type=int, default=0, metavar="N", help="print N rows in full")
-        suite.add_argument("--json", type=Path, metavar="FILE", help="write everything, row by row")
+        _add_report(suite)
         suite.set_defaults(run=_run, suite=name, cursor="start", peer=None)
+    for name, told in _TASKS.items():
+        suite = suites.add_parser(name, help=told)
+        _add_rows(suite, with_cursor=False)
+        _add_settings(suite)
+        suite.add_argument(
+            "--plain",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="compare with one greedy answer of the bare model",
+        )
+        _add_report(suite)
+        suite.set_defaults(run=_run_tasks, suite=name)
 
 
 def _add_rows(suite: argparse.ArgumentParser, *, with_cursor: bool) -> None:
@@ -44,7 +59,12 @@ def _add_rows(suite: argparse.ArgumentParser, *, with_cursor: bool) -> None:
         )
 
 
-def _add_sides(suite: argparse.ArgumentParser, *, with_peer: bool) -> None:
+def _add_report(suite: argparse.ArgumentParser) -> None:
+    suite.add_argument("--show", type=int, default=0, metavar="N", help="print N rows in full")
+    suite.add_argument("--json", type=Path, metavar="FILE", help="write everything, row by row")
+
+
+def _add_settings(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
     suite.add_argument(
         "--settings",
@@ -61,6 +81,10 @@ def _add_sides(suite: argparse.ArgumentParser, *, with_peer: bool) -> None:
         metavar="KEY=VALUE",
         help="run a second time with this changed, and compare; may be repeated",
     )
+
+
+def _add_sides(suite: argparse.ArgumentParser, *, with_peer: bool) -> None:
+    _add_settings(suite)
     suite.add_argument(
         "--warm",
         action=argparse.BooleanOptionalAction,
@@ -89,15 +113,18 @@ def setting(text: str) -> dict[str, Any]:
     return dict(known)
 
 
+def _merged(settings: list[dict[str, Any]]) -> dict[str, Any]:
+    from fimble.measure.eval.run import laid_over  # noqa: PLC0415
+
+    whole: dict[str, Any] = {}
+    for one in settings:
+        whole = laid_over(whole, one)
+    return whole
+
+
 def _run(args: argparse.Namespace) -> int:
     from fimble.measure.eval.rows import Cursor, Suite  # noqa: PLC0415
-    from fimble.measure.eval.run import Plan, evaluate, laid_over  # noqa: PLC0415
-
-    def merged(settings: list[dict[str, Any]]) -> dict[str, Any]:
-        whole: dict[str, Any] = {}
-        for one in settings:
-            whole = laid_over(whole, one)
-        return whole
+    from fimble.measure.eval.run import Plan, evaluate  # noqa: PLC0415
 
     suite = Suite(args.suite)
     plan = Plan(
@@ -109,11 +136,32 @@ def _run(args: argparse.Namespace) -> int:
         cursor=Cursor(args.cursor),
         only=args.only,
         model=args.model,
-        settings=merged(args.settings),
-        against=None if args.against is None else merged(args.against),
+        settings=_merged(args.settings),
+        against=None if args.against is None else _merged(args.against),
         peer=args.peer,
         # What other files say is read in the background, so at first there is nothing to compare.
         warm=suite is Suite.CROSSFILE if args.warm is None else args.warm,
         invoked=args.invoked,
     )
     return evaluate(plan, show=args.show, json_file=args.json)
+
+
+def _run_tasks(args: argparse.Namespace) -> int:
+    from fimble.measure.eval.acting import RUNNING, TaskPlan, evaluate_tasks  # noqa: PLC0415
+    from fimble.measure.eval.rows import Suite  # noqa: PLC0415
+
+    suite = Suite(args.suite)
+    against = RUNNING if suite is Suite.IMPLEMENT else None
+    plan = TaskPlan(
+        suite=suite,
+        data=args.data,
+        rows=args.rows,
+        skip=args.skip,
+        seed=args.seed,
+        only=args.only,
+        model=args.model,
+        settings=_merged(args.settings),
+        against=against if args.against is None else _merged(args.against),
+        plain=args.plain,
+    )
+    return evaluate_tasks(plan, show=args.show, json_file=args.json)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, median
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from fimble.measure.eval.ask import Answer
-from fimble.measure.eval.rows import Row
+from fimble.measure.eval.rows import HasGroup, Row
 from fimble.measure.eval.score import Score
 from fimble.measure.eval.stats import Paired, Rate, paired, rate
 from fimble.measure.figures import percentile
@@ -16,6 +16,8 @@ from fimble.measure.figures import percentile
 ALL: Final = "all"
 RAW: Final = "raw"
 FIMBLE: Final = "fimble"
+AGAINST: Final = "against"
+PLAIN: Final = "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,25 @@ class Judged:
     score: Score
 
 
-def groups(rows: Iterable[Row]) -> list[str]:
+class HasRow(Protocol):
+    """Anything that was judged."""
+
+    @property
+    def row(self) -> HasGroup:
+        """What it answers."""
+        ...
+
+
+OfRow = TypeVar("OfRow", bound=HasRow)
+
+
+def groups(rows: Iterable[HasGroup]) -> list[str]:
     """Return the groups in their order, and `ALL` if there are several."""
     names = list(dict.fromkeys(row.group for row in rows))
     return [*names, ALL] if len(names) > 1 else names
 
 
-def of_group(judged: Sequence[Judged], group: str) -> list[Judged]:
+def of_group(judged: Sequence[OfRow], group: str) -> list[OfRow]:
     """Return those that belong to a group."""
     return [one for one in judged if group in (ALL, one.row.group)]
 

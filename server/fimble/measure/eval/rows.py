@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import chain, zip_longest
 from pathlib import Path, PurePosixPath
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from fimble.errors import FimbleError
 
@@ -42,6 +42,8 @@ class Suite(StrEnum):
     POSTCUTOFF = "postcutoff"
     CROSSFILE = "crossfile"
     ITEMS = "items"
+    IMPLEMENT = "implement"
+    FIX = "fix"
 
 
 class Cursor(StrEnum):
@@ -93,6 +95,18 @@ class Row:
         return self.before + self.missing + self.after
 
 
+class HasGroup(Protocol):
+    """Anything that is summed up with others."""
+
+    @property
+    def group(self) -> str:
+        """What it is summed up with."""
+        ...
+
+
+Grouped = TypeVar("Grouped", bound=HasGroup)
+
+
 def load(suite: Suite, data: Path, cursor: Cursor, seed: int) -> list[Row]:
     """Read all rows of a suite, in an order that takes turns between groups.
 
@@ -104,9 +118,9 @@ def load(suite: Suite, data: Path, cursor: Cursor, seed: int) -> list[Row]:
     return interleaved(rows, seed)
 
 
-def interleaved(rows: Iterable[Row], seed: int) -> list[Row]:
+def interleaved(rows: Iterable[Grouped], seed: int) -> list[Grouped]:
     """Shuffle each group, then take a row of each group in turn."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[Grouped]] = {}
     for row in rows:
         groups.setdefault(row.group, []).append(row)
     for name, group in groups.items():
@@ -145,7 +159,7 @@ class _Cutter:
 def _infilling(data: Path, cut: _Cutter) -> Iterator[Row]:
     folder = data / "human-eval-infilling"
     for group, name in HOLES.items():
-        for raw in _read(folder / f"{name}.jsonl.gz"):
+        for raw in read_rows(folder / f"{name}.jsonl.gz"):
             row = _hole(raw, group)
             placed = cut(row) if group == "single-line" else row
             if placed:
@@ -173,7 +187,7 @@ def _hole(raw: Mapping[str, Any], group: str) -> Row:
 
 def _derived(data: Path, cut: _Cutter) -> Iterator[Row]:
     for language, extension in EXTENSIONS.items():
-        for raw in _read(data / "fim-singleline-derived" / f"{language}.jsonl.gz"):
+        for raw in read_rows(data / "fim-singleline-derived" / f"{language}.jsonl.gz"):
             if raw["trivial"]:
                 continue
             line = raw["middle"].removesuffix("\n")
@@ -191,7 +205,7 @@ def _derived(data: Path, cut: _Cutter) -> Iterator[Row]:
 
 
 def _postcutoff(data: Path, cut: _Cutter) -> Iterator[Row]:
-    for raw in _read(data / "fim-postcutoff" / "python.jsonl.gz"):
+    for raw in read_rows(data / "fim-postcutoff" / "python.jsonl.gz"):
         row = Row(
             id=raw["id"],
             group="postcutoff",
@@ -207,7 +221,7 @@ def _postcutoff(data: Path, cut: _Cutter) -> Iterator[Row]:
 
 def _crossfile(data: Path, _cut: _Cutter) -> Iterator[Row]:
     for name in ("python", "python-ada", "java", "typescript", "csharp"):
-        for raw in _read(data / "crosscodeeval-mini" / f"{name}.jsonl.gz"):
+        for raw in read_rows(data / "crosscodeeval-mini" / f"{name}.jsonl.gz"):
             yield Row(
                 id=f"{name}/{raw['metadata']['task_id']}",
                 group=name,
@@ -267,7 +281,7 @@ _READERS: Final[Mapping[Suite, Callable[[Path, _Cutter], Iterator[Row]]]] = {
 }
 
 
-def _read(file: Path) -> Iterator[dict[str, Any]]:
+def read_rows(file: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file; one that is not there has none."""
     if not file.is_file():
         return

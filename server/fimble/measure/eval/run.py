@@ -16,7 +16,9 @@ from rich.progress import Progress
 from fimble.errors import FimbleError
 from fimble.measure.driver import options
 from fimble.measure.eval.ask import Answer, Way, answer_rows
+from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.figures import (
+    AGAINST,
     FIMBLE,
     RAW,
     Judged,
@@ -32,7 +34,6 @@ from fimble.measure.eval.table import eval_table, show_rows
 from fimble.measure.typist import machine
 from fimble.source.languages import Languages
 
-AGAINST: Final = "against"
 FILE_WIDTH: Final = 200
 """Where no terminal says how wide it is, the table shall not be broken."""
 
@@ -94,10 +95,10 @@ async def measure(plan: Plan) -> dict[str, Any]:
     rows = chosen_rows(plan)
     load_before = psutil.getloadavg()[0]
     answers, status = await _sides(plan, rows)
-    languages = Languages.load()
+    languages, runner = Languages.load(), await Runner.ready()
     sides = {
         name: [
-            Judged(row, answer, _judge(row, answer, languages))
+            Judged(row, answer, await _judge(row, answer, languages, runner))
             for row, answer in zip(rows, given, strict=True)
         ]
         for name, given in answers.items()
@@ -174,10 +175,10 @@ def laid_over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def _judge(row: Row, answer: Answer, languages: Languages) -> Score:
+async def _judge(row: Row, answer: Answer, languages: Languages, runner: Runner) -> Score:
     if row.judge is Judge.NAME:
         return score_items(row, answer.edits)
-    return score(row, answer.edit, languages)
+    return await score(row, answer.edit, languages, runner)
 
 
 def _each(rows: Sequence[Row], sides: Mapping[str, Sequence[Judged]]) -> list[dict[str, Any]]:

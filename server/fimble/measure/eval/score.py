@@ -1,4 +1,4 @@
-"""What one answer is worth. Pure but for parsing and, where a row has a test, running it."""
+"""What one answer is worth. Pure but for parsing, and running a row's test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from fimble.check.parse import closed
 from fimble.check.stop import SENTINEL
-from fimble.measure.eval.execute import passes
+from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.rows import Judge, Row
 from fimble.source.languages import Languages
 from fimble.source.text import Snapshot
@@ -60,8 +60,8 @@ class Score:
         return self.exact or bool(self.passed)
 
 
-def score(row: Row, edit: Edit | None, languages: Languages) -> Score:
-    """Judge an answer to a row."""
+async def score(row: Row, edit: Edit | None, languages: Languages, runner: Runner) -> Score:
+    """Judge an answer to a row, with a test if it has one."""
     if edit is None or not edit.text.strip():
         return Score(passed=False if row.test else None)
     result = edit.apply(row.text)
@@ -70,7 +70,7 @@ def score(row: Row, edit: Edit | None, languages: Languages) -> Score:
     return Score(
         shown=True,
         exact=exact,
-        passed=passes(result + row.test) if row.test else None,
+        passed=await runner.passes(result + row.test) if row.test else None,
         similarity=similarity(written, wanted),
         identifiers=identifier_f1(written, wanted),
         worse=is_worse(row, edit, languages),

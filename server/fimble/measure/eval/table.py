@@ -35,18 +35,18 @@ _QUALITY_OF_ITEMS: Final = {"shown": "listed any", "exact": "first", "listed": "
 
 
 def _rates(report: Mapping[str, Any], columns: Mapping[str, str]) -> Table:
-    table = _table("Shares with their 95 % intervals; times in milliseconds")
+    table = new_table("Shares with their 95 % intervals; times in milliseconds")
     table.add_column("rows", justify="right")
     for heading in columns.values():
         table.add_column(heading, justify="right")
     for heading in ("edit sim.", "ident. F1", "p50", "p95"):
         table.add_column(heading, justify="right")
-    for group, side, found in _lines(report):
+    for group, side, found in side_lines(report):
         table.add_row(
             group,
             side,
             str(found["rows"]),
-            *(_share(found[name]) for name in columns),
+            *(share(found[name]) for name in columns),
             f"{100 * found['similarity']:.1f}",
             f"{100 * found['identifier_f1']:.1f}",
             f"{found['ms_p50']:.0f}",
@@ -56,29 +56,31 @@ def _rates(report: Mapping[str, Any], columns: Mapping[str, str]) -> Table:
 
 
 def _harm(report: Mapping[str, Any]) -> Table:
-    table = _table("Of what was shown")
+    table = new_table("Of what was shown")
     for heading in ("parses no worse", "once closed", "special tokens", "lines doubled"):
         table.add_column(heading, justify="right")
-    for group, side, found in _lines(report):
+    for group, side, found in side_lines(report):
         table.add_row(
             group,
             side,
-            _share(found["parses_no_worse"]),
-            _share(found["parses_no_worse_closed"]),
+            share(found["parses_no_worse"]),
+            share(found["parses_no_worse_closed"]),
             str(found["leaked"]),
             str(found["repeats"]),
         )
     return table
 
 
-def _table(title: str) -> Table:
+def new_table(title: str) -> Table:
+    """Return a table whose first two columns are a group and a side."""
     table = Table(title=title, title_justify="left", box=None)
     table.add_column("")
     table.add_column("")
     return table
 
 
-def _lines(report: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+def side_lines(report: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Return each side of each group, the group's name only once."""
     return [
         (group if not index else "", side, found)
         for group, sides in report["groups"].items()
@@ -86,7 +88,8 @@ def _lines(report: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]
     ]
 
 
-def _share(found: Mapping[str, Any] | None) -> str:
+def share(found: Mapping[str, Any] | None) -> str:
+    """Return a rate with its interval."""
     if found is None or not found["count"]:
         return "-"
     return f"{found['share']:.1%} ({found['low']:.0%} to {found['high']:.0%})"
@@ -97,7 +100,7 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
     for group, sides in report["paired"].items():
         for side, comparisons in sides.items():
             lines += [
-                f"{group}: fimble to {side}, {name}: {_difference(found)}"
+                f"{group}: fimble to {side}, {name}: {difference(found)}"
                 for name, found in comparisons.items()
             ]
     for group, sides in report["groups"].items():
@@ -112,7 +115,8 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _difference(found: Mapping[str, Any]) -> str:
+def difference(found: Mapping[str, Any]) -> str:
+    """Return a paired comparison in words."""
     points, low, high = (100 * found[name] for name in ("difference", "low", "high"))
     return (
         f"{points:+.1f} points ({low:+.0f} to {high:+.0f}), p = {found['p']:.2g};"

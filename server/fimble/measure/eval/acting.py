@@ -1,0 +1,198 @@
+"""Puts tasks to the actions of one server or several and to the bare model, and reports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from rich.console import Console
+from rich.progress import Progress
+
+from fimble.errors import FimbleError
+from fimble.measure.driver import options
+from fimble.measure.eval.act import Deed, act_on_rows
+from fimble.measure.eval.acting_table import deed_table, show_tasks
+from fimble.measure.eval.execute import Runner
+from fimble.measure.eval.figures import AGAINST, FIMBLE, PLAIN, groups, of_group
+from fimble.measure.eval.plain import plain_rows
+from fimble.measure.eval.rows import Suite
+from fimble.measure.eval.run import FILE_WIDTH, laid_over
+from fimble.measure.eval.tasks import TaskRow, load_tasks
+from fimble.measure.eval.verdict import JudgedDeed, deed_comparison, deed_figures, judge
+from fimble.measure.once import start_engine
+from fimble.measure.typist import machine
+from fimble.settings import read
+from fimble.source.languages import Languages
+
+RUNNING: Final[Mapping[str, Any]] = {"verify": {"execute": True}}
+"""What the second side of `implement` may do, unless other settings are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """What to measure. ``rows`` 0 means all; ``skip`` comes before them.
+
+    ``against`` are settings that lay over ``settings`` for a second run of the same rows; with
+    ``plain`` the bare model gives its greedy answer too.
+    """
+
+    suite: Suite
+    data: Path
+    rows: int = 0
+    skip: int = 0
+    seed: int = 0
+    only: Sequence[str] = ()
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    against: Mapping[str, Any] | None = None
+    plain: bool = True
+
+
+def evaluate_tasks(plan: TaskPlan, *, show: int, json_file: Path | None) -> int:
+    """Measure, print a table, and write what was asked for; raises `FimbleError`."""
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    report = asyncio.run(measure_tasks(plan))
+    if show:
+        console.print(show_tasks(report["each"][:show]))
+    console.print(deed_table(report))
+    if json_file:
+        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+async def measure_tasks(plan: TaskPlan) -> dict[str, Any]:
+    """Run everything and return the report."""
+    languages, runner = Languages.load(), await Runner.ready()
+    rows, notes = await chosen_tasks(plan, runner)
+    load_before = psutil.getloadavg()[0]
+    deeds, status = await _sides(plan, rows)
+    sides = {
+        name: [
+            JudgedDeed(row, deed, await judge(row, deed, languages, runner))
+            for row, deed in zip(rows, done, strict=True)
+        ]
+        for name, done in deeds.items()
+    }
+    return {
+        "suite": plan.suite,
+        "seed": plan.seed,
+        "skip": plan.skip,
+        "settings": plan.settings,
+        "against": plan.against,
+        "model": status["model"],
+        "profile": status["profile"],
+        "machine": machine(load_before),
+        "notes": notes,
+        **_summed_up(sides),
+        "each": _each(rows, sides),
+    }
+
+
+async def chosen_tasks(plan: TaskPlan, runner: Runner) -> tuple[list[TaskRow], list[str]]:
+    """Return the rows of a plan that can be judged here, and what is to be said of the others."""
+    rows = load_tasks(plan.suite, plan.data, plan.seed)
+    known = list(dict.fromkeys(row.group for row in rows))
+    if unknown := [name for name in plan.only if name not in known]:
+        raise FimbleError(f"There are no rows `{unknown[0]}`, but {', '.join(known)}.")
+    rows = [row for row in rows if not plan.only or row.group in plan.only]
+    missing = Counter(row.group for row in rows if not runner.can_run(row.tool))
+    notes = [f"{group}: cannot be run here, left out" for group in missing]
+    rows = [row for row in rows if row.group not in missing]
+    rows = rows[plan.skip :]
+    rows = rows[: plan.rows] if plan.rows else rows
+    told = [row for row in [await _with_message(row, runner) for row in rows] if row is not None]
+    if len(told) < len(rows):
+        notes.append(f"{len(rows) - len(told)} rows whose test passes as they are, left out")
+    if not told:
+        raise FimbleError("There are no rows left to measure.")
+    return told, notes
+
+
+async def _with_message(row: TaskRow, runner: Runner) -> TaskRow | None:
+    """Let the failing test say what is wrong; None if nothing fails."""
+    if is_clear(row):
+        return row
+    assert row.program is not None, "what has no diagnostic has a test"
+    ran = await runner.test(row.program, row.text)
+    return None if ran.passed else replace(row, message=ran.said or "The test fails.")
+
+
+def is_clear(row: TaskRow) -> bool:
+    """Tell whether a row says itself what is to be done."""
+    return not row.kind.startswith("quickfix") or bool(row.message)
+
+
+async def _sides(
+    plan: TaskPlan, rows: Sequence[TaskRow]
+) -> tuple[dict[str, list[Deed]], dict[str, Any]]:
+    """Let every side work."""
+    runs = {FIMBLE: plan.settings}
+    if plan.against is not None:
+        runs[AGAINST] = laid_over(plan.settings, plan.against)
+    deeds: dict[str, list[Deed]] = {}
+    status: dict[str, Any] = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for name, settings in runs.items():
+            task = progress.add_task(name, total=len(rows))
+            whole = laid_over(laid_over(options(plan.model), {"background": "never"}), settings)
+            deeds[name], status = await act_on_rows(
+                rows,
+                whole,
+                lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
+            )
+        if plan.plain:
+            task = progress.add_task(PLAIN, total=len(rows))
+            chosen, _ = read(laid_over(options(plan.model), plan.settings))
+            engine = await start_engine(chosen)
+            try:
+                deeds[PLAIN] = await plain_rows(
+                    rows, engine, lambda done: progress.update(task, completed=done)
+                )
+            finally:
+                await engine.close()
+    return deeds, status
+
+
+def _summed_up(sides: Mapping[str, Sequence[JudgedDeed]]) -> dict[str, Any]:
+    """Return the figures of each group and side, and what the other sides are to the first."""
+    names = groups([one.row for one in sides[FIMBLE]])
+    return {
+        "groups": {
+            group: {side: deed_figures(of_group(judged, group)) for side, judged in sides.items()}
+            for group in names
+        },
+        "paired": {
+            group: {
+                side: deed_comparison(of_group(sides[FIMBLE], group), of_group(judged, group))
+                for side, judged in sides.items()
+                if side != FIMBLE
+            }
+            for group in names
+        },
+    }
+
+
+def _each(
+    rows: Sequence[TaskRow], sides: Mapping[str, Sequence[JudgedDeed]]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": row.id,
+            "group": row.group,
+            "message": row.message,
+            "text": row.text,
+            **{
+                side: {**asdict(judged[at].deed), "verdict": asdict(judged[at].verdict)}
+                for side, judged in sides.items()
+            },
+        }
+        for at, row in enumerate(rows)
+    ]

@@ -1,0 +1,71 @@
+"""The same tasks put to the bare model: one greedy answer in its own conversation, as it is.
+
+It is asked once, in words; the first code block of its answer takes the place of the code that it
+was asked about. A base model, which cannot be talked to, goes on with the text instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Final
+
+from fimble.engine.base import Engine
+from fimble.engine.messages import Priority, Prompt
+from fimble.measure.eval.act import Deed
+from fimble.measure.eval.ask import Tick
+from fimble.measure.eval.tasks import TaskRow
+from fimble.prompt.chat import Message, chat_prompt
+
+MAX_TOKENS: Final = 512
+_BLOCK: Final = re.compile(r"```[^\n]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
+
+
+async def plain_rows(rows: Sequence[TaskRow], engine: Engine, tick: Tick) -> list[Deed]:
+    """Ask a model that is loaded for all rows."""
+    deeds: list[Deed] = []
+    for row in rows:
+        tick(len(deeds))
+        deeds.append(await _plain(row, engine))
+    tick(len(deeds))
+    return deeds
+
+
+async def _plain(row: TaskRow, engine: Engine) -> Deed:
+    started = perf_counter()
+    prompt = _asked(row, engine)
+    text = ""
+    async with engine.generate(
+        prompt or Prompt((row.text[: row.piece_end],)),
+        max_tokens=MAX_TOKENS,
+        priority=Priority.ACTION,
+    ) as generation:
+        async for piece in generation:
+            text += piece.text
+            if text.count("```") > 1:
+                break
+    old = row.text[row.piece : row.piece_end]
+    new = old + text if prompt is None else code_of(text, old)
+    ms = (perf_counter() - started) * 1000
+    if not new.strip():
+        return Deed(None, said="empty", ms=ms)
+    whole = row.text[: row.piece] + new + row.text[row.piece_end :]
+    return Deed(whole, ((row.piece, row.piece_end, new),), ms=ms)
+
+
+def _asked(row: TaskRow, engine: Engine) -> Prompt | None:
+    info = engine.status.info
+    if info is None:
+        return None
+    wrong = f" {row.message}" if row.message else ""
+    piece = row.text[row.piece : row.piece_end]
+    return chat_prompt((Message("user", f"{row.question}{wrong}\n\n```\n{piece}\n```"),), info)
+
+
+def code_of(text: str, old: str) -> str:
+    """Return the first code block of an answer, or all of one without, ending as ``old`` does."""
+    found = _BLOCK.search(text)
+    code = found[1] if found else text
+    tail = old[len(old.rstrip()) :]
+    return code.rstrip() + tail if code.strip() else ""

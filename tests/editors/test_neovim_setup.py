@@ -1,0 +1,47 @@
+"""Neovims that are not as usual: without a server, and newer ones."""
+
+from neovim import embedded, init_file
+
+
+async def test_a_server_that_is_missing_is_said_once(nvim, tmp_path, environment):
+    init = init_file(tmp_path, "{ cmd = { 'no-such-fimble' } }")
+    async with embedded(nvim, init, environment) as editor:
+        said = "Fimble: its server was not found, see :checkhealth fimble"
+        await editor.until(
+            lambda: editor.grid.frames and said in editor.frame.text,
+            "said that the server is missing",
+        )
+        assert "ENTER" not in editor.frame.text
+
+
+NATIVE = """
+-- A stand-in with the functions of Neovim 0.12, whose one item is always shown.
+local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
+local item = { client_id = 1, insert_text = 'sum(prices)' }
+vim.lsp.inline_completion = {
+  enable = function() vim.api.nvim_buf_set_extmark(0, namespace, 0, 0, { id = 1 }) end,
+  is_enabled = function() return true end,
+  select = function(options) _G.selected = options.count end,
+  get = function(options)
+    vim.schedule(function()
+      if options then options.on_accept(item) else _G.accepted = true end
+    end)
+    return true
+  end,
+}
+"""
+
+
+async def test_what_neovim_itself_is_asked_for_from_0_12_on(nvim, tmp_path, environment):
+    init = init_file(tmp_path, "{}")
+    init.write_text(NATIVE + init.read_text().replace("setup({})", "setup({ cmd = { 'true' } })"))
+    async with embedded(nvim, init, environment) as editor:
+        await editor.lua("vim.lsp.inline_completion.enable(true)")
+        assert await editor.lua("return require('fimble').backend()") == "native"
+        await editor.press("i<M-]>")
+        await editor.press("<M-Right>")
+        assert (await editor.hears("FimbleAccepted"))["text"] == "sum"
+        assert await editor.text() == "sum"
+        await editor.press("<Tab>")
+        assert (await editor.hears("FimbleAccepted"))["kind"] == "all"
+        assert await editor.lua("return { selected, accepted }") == [1, True]

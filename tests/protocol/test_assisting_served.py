@@ -1,0 +1,139 @@
+"""Actions in words as editors see them: offered to models that follow instructions, and shown."""
+
+import copy
+import stat
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from fimble.protocol.client import CAPABILITIES, ServerFailure
+
+URI = "file:///a.py"
+TEXT = "def add(a, b):\n    return a + b\n"
+CHAT = "{% for m in messages %}<u>{{ m.content }}</u>{% endfor %}<a>"
+KINDS = "refactor.rewrite.fimble."
+BEGUN = "```python\n"
+ANSWERS = {
+    "": "## What it does\n\nAdds.",
+    BEGUN: "def add(a, b):\n    return b + a\n```",
+    '"""': 'Add two numbers."""\n',
+    f"{BEGUN}def add(a, b):\n": "    return sum((a, b))\n```",
+    "def add(": "a: int, b: int) -> int:\n",
+}
+
+
+async def opened(editor, **options):
+    await editor.initialize(**options)
+    editor.open(URI, TEXT)
+    await editor.flush()
+
+
+def place(editor, start, end, **more):
+    """The argument of a command."""
+    snapshot = editor.documents[URI]
+    return {"uri": URI, "range": editor.range(snapshot, start, end), **more}
+
+
+async def command(editor, name, argument):
+    params = {"command": name, "arguments": [argument], "workDoneToken": "mine"}
+    await editor.request("workspace/executeCommand", params)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("document", 'def add(a, b):\n    """Add two numbers."""\n    return a + b\n'),
+        ("optimize", "def add(a, b):\n    return sum((a, b))\n"),
+        ("types", "def add(a: int, b: int) -> int:\n    return a + b\n"),
+        ("custom.turn-it", "def add(a, b):\n    return b + a\n"),
+    ],
+)
+async def test_an_action_edits_the_function(scripted, kind, expected):
+    custom = [{"name": "Turn it", "prompt": "Turn {name} around."}]
+    options = {"actions": {"custom": custom, "checkers": {"python": []}}}
+    async with scripted(ANSWERS, chat_template=CHAT) as editor:
+        await opened(editor, options=options)
+        [action] = await editor.code_actions(URI, 4, 4, only=[KINDS + kind])
+        resolved = await editor.request("codeAction/resolve", action)
+        editor.apply(resolved["edit"])
+        assert editor.text(URI) == expected
+
+
+async def test_a_base_model_is_not_offered_what_it_cannot_do(scripted):
+    async with scripted(ANSWERS) as editor:
+        await opened(editor)
+        [action] = await editor.code_actions(URI, 4, 4)
+        assert action["kind"] == f"{KINDS}document"
+        await command(editor, "fimble.instruct", place(editor, 0, 0, instruction="turn it around"))
+        assert any("instruct model" in message for message in editor.messages)
+        assert editor.text(URI) == TEXT
+
+
+async def test_an_instruction_is_carried_out(scripted):
+    async with scripted(ANSWERS, chat_template=CHAT) as editor:
+        await opened(editor)
+        await command(editor, "fimble.instruct", place(editor, 0, 0, instruction="turn it around"))
+        assert editor.text(URI) == "def add(a, b):\n    return b + a\n"
+
+
+async def test_an_explanation_is_a_private_file(scripted, environment):
+    async with scripted(ANSWERS, chat_template=CHAT) as editor:
+        await opened(editor)
+        await command(editor, "fimble.explain", place(editor, 0, 0))
+        [uri] = editor.shown
+        assert_private(Path(unquote(urlsplit(uri).path)), environment["FIMBLE_CACHE_DIR"])
+        assert editor.text(URI) == TEXT
+        stages = [one.get("message") for one in editor.progress]
+        assert "What it does" in stages or "Adds." in stages
+
+
+def assert_private(path, directory):
+    assert path.read_text(encoding="utf-8") == f"{ANSWERS['']}\n"
+    assert path.is_relative_to(directory)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_file_is_translated_into_a_new_one(scripted, tmp_path):
+    async with scripted({"```go\n": "package a\n```"}, chat_template=CHAT) as editor:
+        await editor.initialize()
+        uri = (tmp_path / "one file.py").as_uri()
+        editor.open(uri, TEXT)
+        await editor.flush()
+        wish = {"uri": uri, "range": editor.range(editor.documents[uri], 0, 0), "to": "go"}
+        await command(editor, "fimble.translate", wish)
+        assert editor.text((tmp_path / "one file.go").as_uri()) == "package a\n"
+
+
+async def test_a_selection_is_translated_and_shown(scripted):
+    async with scripted({"```go\n": "var a = 1\n```"}, chat_template=CHAT) as editor:
+        await opened(editor)
+        await command(editor, "fimble.translate", place(editor, 0, 5, to="go"))
+        assert len(editor.shown) == 1
+        await command(editor, "fimble.translate", place(editor, 0, 5, to="gibberish"))
+        assert any("not known" in message for message in editor.messages)
+
+
+async def test_without_documents_it_is_a_message(scripted):
+    can = copy.deepcopy(dict(CAPABILITIES))
+    del can["window"]["showDocument"]
+    async with scripted(ANSWERS, chat_template=CHAT, capabilities=can) as editor:
+        await opened(editor)
+        await command(editor, "fimble.explain", place(editor, 0, 0))
+        assert ANSWERS[""] in editor.messages
+        assert editor.shown == []
+
+
+SOMEWHERE = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}}
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [None, {}, {"uri": URI}, {"uri": "file:///b.py", "range": SOMEWHERE}],
+)
+async def test_garbage_is_refused(scripted, argument):
+    async with scripted(ANSWERS, chat_template=CHAT) as editor:
+        await opened(editor)
+        with pytest.raises(ServerFailure) as failure:
+            await command(editor, "fimble.instruct", argument)
+        assert failure.value.code == -32602
