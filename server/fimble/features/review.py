@@ -51,9 +51,8 @@ MIN_GAIN: Final = 3.0
 Chosen on the very programs that these figures are of, QuixBugs in Python with the 0.5B. Of 20 bugs
 the line is among the hints of 11 (first in 9, and mended in 7), and there are 10 hints in the 22
 correct functions: false alarms. With 2.0 it is 12 bugs and 11 false alarms, with 4.0 9 and 10, with
-5.0 8 and 7, with 6.0 7 and 4. In 21 functions
-of HumanEval there were 4 false alarms, before new names were left alone. Other models were not
-measured.
+5.0 8 and 7, with 6.0 7 and 4. In 21 functions of HumanEval there were 4 false alarms, before new
+names were left alone. Other models were not measured.
 """
 LOOK_ON: Final = 20
 """Characters behind a token that tell whether the text goes on as the model would."""
