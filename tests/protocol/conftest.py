@@ -36,12 +36,13 @@ def scripted(tmp_path, environment):
         delay_ms=0,
         state="ready",
         others=None,
+        doubts=None,
         chat_template="",
         arguments=(),
         **options,
     ):
         script = {"answers": answers or {}, "delay_ms": delay_ms, "state": state}
-        script |= {"others": others or {}, "chat_template": chat_template}
+        script |= {"others": others or {}, "doubts": doubts or {}, "chat_template": chat_template}
         file = tmp_path / "script.json"
         file.write_text(json.dumps(script))
         command = (sys.executable, "-m", "fimble", "serve", "--scripted", str(file), *arguments)

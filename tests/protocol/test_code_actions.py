@@ -27,7 +27,7 @@ async def opened(editor, text=STUB):
     editor.open(URI, text)
     await editor.flush()
     at = text.index("add")
-    return await editor.code_actions(URI, at, at)
+    return await editor.code_actions(URI, at, at, only=["refactor"])
 
 
 async def test_an_action_is_listed_and_resolved(scripted):

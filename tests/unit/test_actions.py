@@ -14,6 +14,7 @@ from fimble.source.edits import Edit, applied, line_edits, rebased
 from goldens import LANGUAGES, snapshot_of
 
 IMPLEMENT = "refactor.rewrite.fimble.implement"
+REVIEW = "source.fimble.review"
 
 
 def engine(answer=""):
@@ -174,12 +175,13 @@ def test_only_is_honoured():
     seen = look("a.py", "def f():\n    █...\n", one)
 
     kinds = [offer.kind for offer in actions.offers(seen)]
-    assert kinds == ["quickfix.fimble", "quickfix.fimble.all", IMPLEMENT]
+    assert kinds == ["quickfix.fimble", "quickfix.fimble.all", IMPLEMENT, REVIEW]
     assert [o.kind for o in actions.offers(seen, ["refactor"])] == [IMPLEMENT]
     assert [o.kind for o in actions.offers(seen, ["quickfix.fimble.all"])] == [
         "quickfix.fimble.all"
     ]
-    assert actions.offers(seen, ["source"]) == []
+    assert [offer.kind for offer in actions.offers(seen, ["source"])] == [REVIEW]
+    assert actions.offers(seen, ["source.organizeImports"]) == []
 
 
 def about(marked, needle, message, code=""):
@@ -317,7 +319,7 @@ async def test_what_failed_is_told_and_mended():
     made = Chatting(lambda _tail: next(answers))
     made.start()
     seen = look("a.py", EXAMPLES, chosen=allowed)
-    [offer] = actions.offers(seen)
+    [offer] = actions.offers(seen, ["refactor"])
 
     outcome = await actions.make(Task(seen.snapshot, offer, LANGUAGES, allowed, made))
 

@@ -6,12 +6,25 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
-from fimble.features import custom, document, explain, fix, implement, instruct, rewrite, translate
+from fimble.features import (
+    custom,
+    document,
+    explain,
+    fix,
+    implement,
+    instruct,
+    review,
+    reviewed,
+    rewrite,
+    translate,
+)
 from fimble.features.complete import excluded
 from fimble.features.offer import Action, Look, Offer, Outcome, Task
 
 ACTIONS: Final = MappingProxyType[str, Action](
     {
+        # Before the kind that it is below.
+        reviewed.KIND: reviewed,
         fix.KIND: fix,
         implement.KIND: implement,
         document.KIND: document,
@@ -22,6 +35,7 @@ ACTIONS: Final = MappingProxyType[str, Action](
         translate.KIND: translate,
         custom.KIND: custom,
         explain.KIND: explain,
+        review.KIND: review,
     }
 )
 """Each action's module by its kind. An offer may be of a kind below its action's."""

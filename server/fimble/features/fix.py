@@ -13,7 +13,7 @@ from typing import Final
 from fimble.check.command import Problem, problems
 from fimble.check.place import indent, width
 from fimble.engine.messages import Prompt
-from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
+from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.writing import (
     answers,
     body_part,
@@ -70,12 +70,13 @@ class Before:
 def offers(look: Look) -> Iterator[Offer]:
     """Offer a fix for each diagnostic, and one for all of its kind where it can be checked."""
     language = look.snapshot.language
-    for one in look.diagnostics[:MAX_OFFERS]:
+    told = [one for one in look.diagnostics if one.source != SOURCE]
+    for one in told[:MAX_OFFERS]:
         message = " ".join(one.message.split())
         short = message if len(message) <= TITLE_CHARS else f"{message[: TITLE_CHARS - 1]}…"
         yield Offer(KIND, f"Fix: {short}", one.start, one.end, (one,))
     has_checker = language.checkers or language.id in look.settings.actions.checkers
-    codes = [one for one in look.diagnostics if one.code]
+    codes = [one for one in told if one.code]
     if codes and has_checker:
         one = codes[0]
         yield Offer(KIND_ALL, f"Fix all {one.code} in this file", one.start, one.end, (one,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fimble.source.edits import Edit
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from fimble.settings import Settings
     from fimble.source.languages import Languages
     from fimble.source.text import Snapshot
+
+SOURCE: Final = "fimble"
+"""Where diagnostics say they come from if they are ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Outcome:
 
     ``verified`` means that what was asked for is known to be reached. ``others`` are edits of
     other files by URI (one that does not exist yet is created), ``shown`` is Markdown to be shown.
+    ``found`` are hints of ours to be shown instead of earlier ones; None leaves those.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -87,6 +91,7 @@ class Outcome:
     verified: bool = False
     others: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
     shown: str = ""
+    found: tuple[Diagnostic, ...] | None = None
 
 
 class Action(Protocol):

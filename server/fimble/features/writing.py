@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -61,7 +61,7 @@ async def answers(
     max_tokens: int,
     done: Callable[[str], bool],
     guess: str = "",
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     r"""Yield what the model writes for each prompt in turn, then with other beginnings.
 
     It writes until ``done`` says that it is enough, and only as long as somebody asks for more;

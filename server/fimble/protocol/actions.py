@@ -169,6 +169,8 @@ async def _made(
         _say(ls, outcome.message)
     if outcome.shown:
         await show(ls, offer.title, outcome.shown)
+    if outcome.found is not None:
+        ls.hints.show(ls, snapshot, outcome.found)
     return _up_to_date(ls, snapshot, outcome)
 
 

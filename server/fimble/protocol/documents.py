@@ -67,6 +67,7 @@ def did_change(ls: FimbleServer, params: types.DidChangeTextDocumentParams) -> N
     snapshot = snapshot.parse(budget_ms=SLICE_MS)
     ls.session.change(snapshot)
     ls.outcomes.change(ls, snapshot)
+    ls.hints.change(ls, snapshot)
     ls.indexing.changed(snapshot, _start_of(params.content_changes[-1:]))
     parse_later(ls, snapshot)
 
@@ -82,6 +83,7 @@ def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> Non
     ls.work.supersede(params.text_document.uri)
     ls.flights.stop()
     ls.survey.forget(params.text_document.uri)
+    ls.hints.close(ls, params.text_document.uri)
     if document := ls.session.document(params.text_document.uri):
         ls.outcomes.close(ls, document.snapshot)
     if not ls.session.close(params.text_document.uri):

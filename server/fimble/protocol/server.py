@@ -28,6 +28,7 @@ from fimble.protocol import (
 )
 from fimble.protocol.ahead import Ahead
 from fimble.protocol.flights import Flights
+from fimble.protocol.hints import Hints
 from fimble.protocol.host import EngineHost, Launcher
 from fimble.protocol.messages import Notices
 from fimble.protocol.outcomes import Outcomes
@@ -78,6 +79,7 @@ class FimbleServer(LanguageServer):
         self.session: Session[Memory] = Session(Languages.load())
         self.survey = Survey(self.session.languages)
         self.listings = actions.Listings()
+        self.hints = Hints()
         self.work = Work()
         self.flights = Flights()
         self.ahead = Ahead()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -89,6 +90,19 @@ def enclosing(
     return _definition(snapshot, languages, min(holding, key=lambda one: one.end - one.start))
 
 
+def functions(
+    snapshot: Snapshot, languages: Languages, start: int, end: int
+) -> Iterator[Definition]:
+    """Yield the functions and methods that touch a range, none of them inside another."""
+    query = languages.query(snapshot.language, "symbols")
+    found = [] if query is None else symbols(snapshot, query, start, end)
+    last = -1
+    for symbol in sorted(found, key=lambda one: (one.start, -one.end)):
+        if symbol.kind in _CALLABLE and line_start(snapshot, symbol.start) > last:
+            last = line_end(snapshot, symbol.end)
+            yield _definition(snapshot, languages, symbol)
+
+
 def defined_within(snapshot: Snapshot, languages: Languages, start: int, end: int) -> list[Symbol]:
     """Return the definitions whose names stand in a range."""
     query = languages.query(snapshot.language, "symbols")
@@ -105,6 +119,21 @@ def definition_of(snapshot: Snapshot, languages: Languages, name: str) -> Symbol
         for symbol in defined_within(snapshot, languages, place.start(), place.end())
     )
     return next(found, None)
+
+
+def is_new_name(snapshot: Snapshot, offset: int) -> bool:
+    """Tell whether the character at ``offset`` is part of a name that stands nowhere before."""
+    if snapshot.tree is None:
+        return False
+    offsets = ByteOffsets(snapshot.text)
+    byte = offsets.to_byte(offset)
+    node = snapshot.tree.root_node.descendant_for_byte_range(byte, byte)
+    if node is None or "identifier" not in node.type:
+        return False
+    start, end = offsets.to_offset(node.start_byte), offsets.to_offset(node.end_byte)
+    name = re.escape(snapshot.text[start:end])
+    first = re.search(rf"(?<!\w){name}(?!\w)", snapshot.text)
+    return first is not None and first.start() == start
 
 
 def stub_around(snapshot: Snapshot, languages: Languages, start: int, end: int) -> Stub | None:
