@@ -278,3 +278,11 @@ async def test_one_line_ends_with_the_line_break(engine):
     head, newline, _ = whole.partition("\n")
     assert line == head + newline
     assert generation.reason == ("stop" if newline else "length")
+
+
+async def test_reading_in_advance_spares_what_the_next_key_needs(engine):
+    here = prompt("    ret", suffix="x = 1\n" * 8)
+    await ask(engine, here)
+    await engine.prefill(prompt("", suffix="y = 2\n" * 8), priority=Priority.ANCHOR)
+    _, trace = await ask(engine, here)
+    assert trace.evaluated == 1

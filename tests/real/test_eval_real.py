@@ -1,6 +1,6 @@
 """Floors under the quality of suggestions: small samples, through the whole server.
 
-They are conservative: what was measured, less about twice the sample's standard error.
+They are far below what was measured: they catch what is broken, not what got a little worse.
 """
 
 import asyncio
@@ -45,4 +45,4 @@ def test_whole_lines_of_several_languages(model_path):
     lines = ["line js", "line java", "line go", "line rust"]
     found = measured(model_path, Suite.INFILLING, only=lines)
     assert found["exact"]["hits"] >= 1
-    assert found["shown"]["hits"] >= 5
+    assert found["shown"]["hits"] >= 2

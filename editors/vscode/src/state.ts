@@ -134,7 +134,7 @@ function serverItems(server: Server): readonly MenuItem[] {
   return [
     {
       label: "$(question) Why was nothing suggested?",
-      command: "fimble.explain",
+      command: "fimble.why",
     },
     {
       label: "$(symbol-misc) Choose the model",

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fimble.engine.draft import Acceptance, Drafter
-from fimble.engine.kv import KVCache, Slot
+from fimble.engine.kv import FORK_TOKENS, SPARED_TOKENS, KVCache, Slot
 from fimble.engine.llama import N_UBATCH, Context, Model, Outcome
 from fimble.engine.messages import (
     GREEDY,
@@ -27,6 +27,7 @@ from fimble.engine.messages import (
     Markup,
     ModelInfo,
     Piece,
+    Priority,
     Profile,
     Prompt,
     Started,
@@ -172,7 +173,9 @@ class Decoder:
                 f"{self._context.n_ctx}.",
                 "Raise the setting engine.contextSize.",
             )
-        claimed = self._cache.claim(encoded.tokens)
+        is_ahead = request.priority >= Priority.ANCHOR
+        limit = SPARED_TOKENS if is_ahead else FORK_TOKENS
+        claimed = self._cache.claim(encoded.tokens, fork_over=limit)
         if claimed is None:
             raise EngineDown("Every KV slot is busy.")
         slot, restored = claimed

@@ -17,6 +17,8 @@ from fimble.engine.segments import Blob, Segment, SegmentTree
 FORK_TOKENS: Final = 192
 """A slot whose tail is longer than this is forked rather than cut: going back is then free.
 Typing leaves tails of a few dozen tokens; leaving a place in a file leaves a suffix of 200."""
+SPARED_TOKENS: Final = 16
+"""A shorter limit for work in advance: it must not cost the next key press what that had read."""
 RESTORE_TOKENS: Final = 16
 """Least gain for which a parked state is brought back: a restore takes as long as reading this
 many tokens (2 ms a segment against 4 ms a token with the 0.5B on two cores)."""
@@ -65,9 +67,10 @@ class KVCache:
         self.slots = [Slot(seq) for seq in range(n_slots)]
         self._clock = 0
 
-    def claim(self, tokens: list[int]) -> tuple[Slot, int] | None:
+    def claim(self, tokens: list[int], *, fork_over: int = FORK_TOKENS) -> tuple[Slot, int] | None:
         """Pin a slot that holds the longest known beginning of ``tokens`` and nothing after it.
 
+        A slot that would lose more than ``fork_over`` tokens by that is forked.
         Also says how many of those tokens came out of RAM or from disk. At least one token is
         left to evaluate, because logits are not kept. None when all slots are pinned.
         """
@@ -80,7 +83,7 @@ class KVCache:
         known = sum(used for _, used in path)
         restoring = known >= keep + RESTORE_TOKENS
         cut = len(best.tokens) - keep
-        if keep and not best.pinned and cut <= FORK_TOKENS and not restoring:
+        if keep and not best.pinned and cut <= fork_over and not restoring:
             slot = best
         else:
             slot = self._free_slot(best, keep)
