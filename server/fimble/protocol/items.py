@@ -69,10 +69,10 @@ async def completion(
         others=others[::-1][:OTHERS],
     )
     found = await ls.work.until_stale(snapshot.uri, work)
-    if found is None:
-        # The text has changed: a client that took this for the whole list would not ask again.
+    if not ls.session.is_current(snapshot):
+        # A key came meanwhile: a client that took this for the whole list would not ask again.
         return types.CompletionList(is_incomplete=True, items=[])
-    if not found.items or _is_idle(params, found):
+    if found is None or not found.items or _is_idle(params, found):
         return None
     logger.debug(
         "completion: %d items%s in %.1f ms",
