@@ -9,7 +9,7 @@ import re
 import pytest
 
 from fimble.engine.scripted import Script, ScriptedEngine
-from fimble.features import actions, explain, instruct
+from fimble.features import actions, explain, instruct, review
 from fimble.features.custom import kind_of
 from fimble.features.offer import Look, Offer, Task
 from fimble.settings import DEFAULTS, read
@@ -91,13 +91,14 @@ def test_what_is_offered_on_a_function():
         *("document", "simplify", "optimize", "types"),
         *("custom.add-an-example", "custom.judge"),
         explain.KIND,
+        review.KIND,
     ]
 
 
 def test_a_base_model_is_offered_what_it_can():
     kinds = [one.kind for one in actions.offers(look("a.py", WHOLE, talks=False))]
 
-    assert kinds == [KINDS + "document"]
+    assert kinds == [KINDS + "document", review.KIND]
 
 
 @pytest.mark.parametrize("marked", ["def f(a):\n    █pass\n", "x = 1█\n", "a: 1█\n"])
@@ -105,7 +106,7 @@ def test_nothing_is_offered_where_nothing_is_written(marked):
     seen = look("a.yaml" if marked[0] == "a" else "a.py", marked, settings=DEFAULTS)
     kinds = {one.kind for one in actions.offers(seen)}
 
-    assert kinds <= {"refactor.rewrite.fimble.implement"}
+    assert kinds <= {"refactor.rewrite.fimble.implement", review.KIND}
 
 
 async def test_a_base_model_documents():
