@@ -167,18 +167,7 @@ class Decoder:
         """
         started = time.perf_counter()
         encoded = self.encode(request.prompt)
-        if len(encoded.tokens) + request.max_tokens > self._context.n_ctx:
-            raise PromptTooLong(
-                f"The prompt has {len(encoded.tokens)} tokens; the context holds "
-                f"{self._context.n_ctx}.",
-                "Raise the setting engine.contextSize.",
-            )
-        is_ahead = request.priority >= Priority.ANCHOR
-        limit = SPARED_TOKENS if is_ahead else FORK_TOKENS
-        claimed = self._cache.claim(encoded.tokens, fork_over=limit)
-        if claimed is None:
-            raise EngineDown("Every KV slot is busy.")
-        slot, restored = claimed
+        slot, restored = self.claim(encoded, request.max_tokens, request.priority)
         run = _Run(request, slot, encoded.pending, time.perf_counter() - started)
         reused = len(slot.tokens)
         try:
@@ -199,6 +188,23 @@ class Decoder:
                 yield Finished(request.id, "stop", run.model_ms)
         finally:
             self._cache.release(slot)
+
+    def claim(self, encoded: Encoded, room: int, priority: Priority) -> tuple[Slot, int]:
+        """Pin a slot for a prompt and ``room`` more tokens; see `KVCache.claim`.
+
+        Raises `PromptTooLong`, or `EngineDown` when every slot is pinned.
+        """
+        wanted = len(encoded.tokens) + room
+        if wanted > self._context.n_ctx:
+            raise PromptTooLong(
+                f"Prompt and text have {wanted} tokens; the context holds {self._context.n_ctx}.",
+                "Raise the setting engine.contextSize.",
+            )
+        fork_over = SPARED_TOKENS if priority >= Priority.ANCHOR else FORK_TOKENS
+        claimed = self._cache.claim(encoded.tokens, fork_over=fork_over)
+        if claimed is None:
+            raise EngineDown("Every KV slot is busy.")
+        return claimed
 
     def _read(self, run: _Run, tokens: Sequence[int]) -> Iterator[None]:
         """Bring the slot up to the whole prompt, a micro-batch at a time."""

@@ -17,10 +17,9 @@ import numpy as np
 from fimble.engine.decode import Decoder, Encoded, Logits, with_room
 from fimble.engine.kv import KVCache, Slot
 from fimble.engine.llama import BRANCHES, N_OUTPUTS_MAX, N_UBATCH, Context, Outcome
-from fimble.engine.messages import Judge, Judged, Prompt, Rank, Ranked, Surprise
+from fimble.engine.messages import Judge, Judged, Priority, Prompt, Rank, Ranked, Surprise
 from fimble.engine.pace import Pace
 from fimble.engine.vocab import Vocabulary
-from fimble.errors import EngineDown, PromptTooLong
 
 CONTINUATION: Final = 0x80
 """The two high bits of a byte that goes on a UTF-8 character, under the mask 0xC0."""
@@ -58,7 +57,7 @@ class Scorer:
         """
         encoded = self._encode(request.prompt)
         trie = Trie([self._continuation(encoded, text) for text in request.texts])
-        reading = self._begin(encoded, trie.depth + N_OUTPUTS_MAX)
+        reading = self._begin(encoded, trie.depth + N_OUTPUTS_MAX, request.priority)
         try:
             yield from self._read_prompt(reading)
             self._score(trie, 0, self._row(-1))
@@ -72,7 +71,7 @@ class Scorer:
         """What the model thinks of each token of a text; raises `PromptTooLong`."""
         encoded = self._encode(request.prompt)
         tokens = self._continuation(encoded, request.text)
-        reading = self._begin(encoded, len(tokens))
+        reading = self._begin(encoded, len(tokens), request.priority)
         judgement = _Judgement(self._vocabulary, encoded.pending, request.text)
         try:
             yield from self._read_prompt(reading)
@@ -102,17 +101,9 @@ class Scorer:
         """The tokens of a text behind a prompt, those of its pending bytes among them."""
         return self._tokenize(prompt.pending.decode() + text)
 
-    def _begin(self, prompt: Encoded, room: int) -> _Reading:
-        if len(prompt.tokens) + room > self._context.n_ctx:
-            raise PromptTooLong(
-                f"Prompt and text have {len(prompt.tokens) + room} tokens; the context holds "
-                f"{self._context.n_ctx}.",
-                "Raise the setting engine.contextSize.",
-            )
-        claimed = self._cache.claim(prompt.tokens)
-        if claimed is None:
-            raise EngineDown("Every KV slot is busy.")
-        return _Reading(claimed[0], prompt)
+    def _begin(self, prompt: Encoded, room: int, priority: Priority) -> _Reading:
+        slot, _ = self._decoder.claim(prompt, room, priority)
+        return _Reading(slot, prompt)
 
     def _end(self, reading: _Reading) -> None:
         self._cache.cut(reading.slot, len(reading.prompt.tokens))
