@@ -35,7 +35,14 @@ CONTEXT_LINES: Final = 6
 
 
 def infill(
-    snapshot: Snapshot, start: int, end: int, engine: Engine, *, lead: str = "", context: str = ""
+    snapshot: Snapshot,
+    start: int,
+    end: int,
+    engine: Engine,
+    *,
+    lead: str = "",
+    context: str = "",
+    budget: Budget = NEARBY,
 ) -> Prompt:
     """Ask for what belongs between two offsets, where ``lead`` has been written already.
 
@@ -43,7 +50,7 @@ def infill(
     """
     info = model(engine)
     spliced = snapshot.splice(start, end, lead, snapshot.version)
-    layout = lay_out(spliced, start + len(lead), NEARBY, None)
+    layout = lay_out(spliced, start + len(lead), budget, None)
     return prompt_for(replace(layout, prefix=context + layout.prefix), info)
 
 
