@@ -9,7 +9,7 @@ model would write there comes along if it parses and brings in no unknown names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -115,20 +115,22 @@ async def make(task: Task) -> Outcome:
     hints: list[Hint] = []
     for number, function in enumerate(wanted):
         task.report(function.name, number / len(wanted))
-        hints += await review(task, function)
+        hints += [hint async for hint in suspects(task, function)]
     hints.sort(key=lambda hint: -hint.doubt.weight)
     found = tuple(_diagnostic(task, hints, rank) for rank in range(len(hints)))
     return Outcome(message="" if found else NOTHING, found=found)
 
 
-async def review(task: Task, function: Definition) -> list[Hint]:
-    """Return what should be looked at in a function, the worst first.
+async def suspects(task: Task, function: Definition) -> AsyncGenerator[Hint, None]:
+    """Yield what should be looked at in a function, the worst first.
 
     Raises `EngineError` when there is nobody to ask.
     """
     doubts = await doubted(task, function)
-    hints = [await _hint(task, function, doubt) for doubt in doubts[:MAX_HINTS]]
-    return [hint for hint in hints if hint is not None]
+    for doubt in doubts[:MAX_HINTS]:
+        hint = await _hint(task, function, doubt)
+        if hint is not None:
+            yield hint
 
 
 async def doubted(task: Task, function: Definition) -> list[Doubt]:
