@@ -93,8 +93,9 @@ async def make(task: Task) -> Outcome:
         if function is None or not runs:
             # What cannot be checked cannot be chosen from either: the likeliest comes first.
             return outcome
-        if not await examples_failure(task, function.name, edits):
-            return replace(outcome, verified=True)
+        failure = await examples_failure(task, function.name, edits)
+        if not failure:
+            return replace(outcome, verified=failure is not None)
         unproven = unproven or replace(outcome, verified=False)
     return unproven or Outcome(message=NOTHING)
 
