@@ -87,7 +87,7 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     name = stub.definition.name
     runs = task.settings.verify.execute and await can_run(task, stub.definition)
     failed: list[tuple[Outcome, Wrong]] = []
-    async for edit in _bodies(task, stub, (_chat(task, stub), _fim(task, stub))):
+    async for edit in _bodies(task, stub, (_fim(task, stub), _chat(task, stub))):
         outcome = await _sound(task, edit)
         if outcome is None:
             continue
