@@ -16,7 +16,7 @@ from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
-from fimble.features.gate import Eagerness, sure_part
+from fimble.features.gate import OPEN, Doubt, Eagerness, doubt, sure_part, written
 from fimble.features.shape import allowed, choose_mode, splits_word
 from fimble.prompt.context import Context
 from fimble.prompt.fim import Sentinel, prompt_for
@@ -58,7 +58,7 @@ class Completion:
     """The answer: ``text`` is to replace ``start`` to ``end``, offsets of the snapshot asked of.
 
     ``text`` is empty unless the reason is SHOWN; ``detail`` is a sentence or a rule's name and
-    never holds the user's text.
+    never holds the user's text. ``doubt`` is what the gate judged a text by that the model wrote.
     """
 
     text: str
@@ -67,6 +67,7 @@ class Completion:
     reason: Reason
     trace: Trace = field(default_factory=Trace)
     detail: str = ""
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ async def complete(
 ) -> tuple[Completion, Memory]:
     """Answer one request; engine trouble is a reason and never an exception.
 
-    Asked for by hand (``manual``) it may stand inside a word and be longer, and is made anew;
+    Asked for by hand (``manual``) it may stand inside a word, be longer and unsure, and is made
+    anew;
     ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter`` is what
     the user's habits add to the gate's threshold. ``on_text`` is told what the model has written
     so far.
@@ -158,7 +160,8 @@ async def complete(
         mode,
         draft,
         eagerness=settings.completion.eagerness,
-        stricter=stricter,
+        # Who asks by hand wants to see something; the other candidates have to be worth it.
+        stricter=OPEN if manual and not branch else stricter,
     )
     if completion.reason is Reason.SHOWN:
         memory = replace(memory, shown=remember(snapshot, completion))
@@ -301,7 +304,8 @@ async def _judge(
     if not text:
         return _nothing(offset, Reason.PARSE, draft.trace)
     end = end if text == sure else _end(offset, place, text)
-    return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by)
+    about = doubt(written(sure, draft.pieces), mid_line=mid_line)
+    return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by, about)
 
 
 def _end(offset: int, place: Place, text: str) -> int:
