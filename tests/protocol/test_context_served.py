@@ -141,4 +141,8 @@ async def test_the_index_comes_back_when_its_process_is_killed(scenario, project
             while indexer_of(editor) in {first, None}:
                 await editor.status()
         await editor.flush()
+        end = editor.type_text(uri, len(MAIN), "1 + ")
+        await seen(editor, uri)
+        await editor.flush()
+        editor.type_text(uri, end, "2 + ")
         assert await seen(editor, uri) == "circle_area"

@@ -93,7 +93,6 @@ class Indexing:
         if not is_due(layout, snapshot, offset, asked):
             return None
         self._tell_changes(ls, but=snapshot.uri)
-        self.visited(snapshot, snapshot.line_of(offset))
         context = await self._index.context(
             path,
             snapshot,
@@ -102,7 +101,9 @@ class Indexing:
             layout=layout,
             spots=[spot for spot in self._seen() if spot[0] != path],
         )
-        self._asked[snapshot.uri] = snapshot.line_of(offset)
+        if memory is not None:  # else nobody knows yet where in the file the cursor will be
+            self._asked[snapshot.uri] = snapshot.line_of(offset)
+            self.visited(snapshot, snapshot.line_of(offset))
         return context
 
     async def names(self, snapshot: Snapshot, spot: Spot) -> Sequence[tuple[str, str]]:
