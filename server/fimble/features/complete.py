@@ -114,9 +114,9 @@ async def complete(
     """Answer one request; engine trouble is a reason and never an exception.
 
     Asked for by hand (``manual``) it may stand inside a word, be longer and unsure, and is made
-    anew; ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter`` is what
-    the user's habits add to the gate's threshold. ``on_text`` is told what the model has written
-    so far.
+    anew; ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter``
+    is what the user's habits add to the gate's threshold. ``on_text`` is told what the model has
+    written so far.
     """
     memory = memory or Memory()
     place, where = look(snapshot, offset), inside(snapshot, offset)
