@@ -51,10 +51,13 @@ class Doubt:
 def doubt(pieces: Sequence[Piece], *, mid_line: bool) -> Doubt:
     """Sum up what the model thought while it wrote these pieces.
 
-    The first token does not count: it begins with what the user typed, likely or not. Nor does a
-    last one that ends the line: whether one or two line breaks follow says nothing.
+    The first token does not count: it begins with what the user typed, likely or not. Nor do
+    others that were forced by that, against the model's own choice, as in a blank line where the
+    model would have none. Nor does a last one that ends the line: whether one or two line breaks
+    follow says nothing.
     """
-    free = pieces[1:-1] if pieces and "\n" in pieces[-1].text else pieces[1:]
+    counted = pieces[1:-1] if pieces and "\n" in pieces[-1].text else pieces[1:]
+    free = [piece for piece in counted if piece.margin >= 0]
     closest = min((min(piece.margin, MAX_MARGIN) for piece in free), default=MAX_MARGIN)
     return Doubt(sum(piece.logprob for piece in free), closest, mid_line)
 
