@@ -103,6 +103,7 @@ async def code_action(
         raise JsonRpcInvalidParams("This document is not open.")
     snapshot = document.snapshot
     look = _look(ls, snapshot, params)
+    ls.indexing.visited(snapshot, params.range.start.line)
     only = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
     if snapshot.tree is None and snapshot.language.grammar_package:
         grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)

@@ -90,7 +90,9 @@ class FimbleServer(LanguageServer):
         self.parsing = asyncio.Lock()
         self.cache_directory = cache_directory
         self.indexing = indexing.Indexing(
-            cache_directory / "index" if cache_directory else None, self.warm_all
+            cache_directory / "index" if cache_directory else None,
+            warm=self.warm_all,
+            again=self.index_workspace,
         )
         self.told_status: dict[str, Any] | None = None
         self._progress = ProgressBar(self, self.engine.stop_fetching)
@@ -126,6 +128,10 @@ class FimbleServer(LanguageServer):
         """Let the model read the open documents, with what is known of the workspace by now."""
         for document in self.session:
             documents.warm_later(self, document.snapshot)
+
+    def index_workspace(self) -> None:
+        """Let the index follow what the client's folders and the settings are now."""
+        self.work.start("indexing", self.indexing.follow(self))
 
     def _on_engine_status(self, status: EngineStatus) -> None:
         custom.tell_status(self, status)
