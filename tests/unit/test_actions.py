@@ -28,11 +28,15 @@ def look(name, marked, *diagnostics, chosen=DEFAULTS):
     return Look(snapshot, offset, offset, LANGUAGES, chosen, diagnostics)
 
 
-async def make(name, marked, answer, kind=IMPLEMENT, *diagnostics, chosen=DEFAULTS):
+async def may_run():
+    return True
+
+
+async def make(name, marked, answer, kind=IMPLEMENT, *diagnostics, chosen=DEFAULTS, **more):
     seen = look(name, marked, *diagnostics, chosen=chosen)
     offer = next(one for one in actions.offers(seen) if one.kind == kind)
     made = engine(answer)
-    task = Task(seen.snapshot, offer, LANGUAGES, chosen, made)
+    task = Task(seen.snapshot, offer, LANGUAGES, chosen, made, **more)
     outcome = await actions.make(task)
     return applied(seen.snapshot.text, outcome.edits), outcome, made
 
@@ -290,9 +294,8 @@ async def test_the_candidate_that_passes_the_examples_is_chosen():
     if not await sandbox.available():
         pytest.skip("code cannot be run apart from everything else here")
     answers = iter(["return a + 1\n", "return a * 2\n"])
-    allowed = read({"verify": {"execute": True}})[0]
     text, outcome, _ = await make(
-        "a.py", EXAMPLES, lambda _tail: next(answers, "return 0\n"), chosen=allowed
+        "a.py", EXAMPLES, lambda _tail: next(answers, "return 0\n"), may_run=may_run
     )
 
     assert text == EXAMPLES.replace("█pass", "return a * 2")
@@ -314,14 +317,15 @@ class Chatting(ScriptedEngine):
 async def test_what_failed_is_told_and_mended():
     if not await sandbox.available():
         pytest.skip("code cannot be run apart from everything else here")
-    allowed = read({"verify": {"execute": True}, "actions": {"candidates": 1}})[0]
+    allowed = read({"actions": {"candidates": 1}})[0]
     answers = iter(["return a + 1\n", "return a - 1\n", "return a * 2\n```\n"])
     made = Chatting(lambda _tail: next(answers))
     made.start()
     seen = look("a.py", EXAMPLES, chosen=allowed)
     [offer] = actions.offers(seen, ["refactor"])
 
-    outcome = await actions.make(Task(seen.snapshot, offer, LANGUAGES, allowed, made))
+    task = Task(seen.snapshot, offer, LANGUAGES, allowed, made, may_run=may_run)
+    outcome = await actions.make(task)
 
     assert applied(seen.snapshot.text, outcome.edits) == EXAMPLES.replace("█pass", "return a * 2")
     assert outcome.verified

@@ -77,8 +77,9 @@ class EditorClient:
 
     ``settings`` is what the server gets when it pulls the section ``fimble``. What the server
     sends by itself is collected: ``messages`` (window/showMessage), ``progress`` ($/progress
-    values), ``shown`` (window/showDocument) and ``log`` (lines of standard error). ``answers`` are
-    what the server's own requests get instead of the sensible answer, by method.
+    values), ``shown`` (window/showDocument), ``asked`` (the methods of its requests) and ``log``
+    (lines of standard error). ``answers`` are what its requests get instead of the sensible
+    answer, by method.
     """
 
     command: Sequence[str]
@@ -88,6 +89,7 @@ class EditorClient:
     messages: list[str] = field(default_factory=list)
     progress: list[dict[str, Any]] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     registrations: list[str] = field(default_factory=list)
     server_capabilities: dict[str, Any] = field(default_factory=dict)
@@ -433,6 +435,7 @@ class EditorClient:
             case _ if "id" not in message:
                 self.unexpected.append(message)
         if "method" in message and "id" in message:
+            self.asked.append(message["method"])
             answer = self.answers.get(message["method"], {"result": result})
             self.send({"id": message["id"], **answer})
 
