@@ -88,7 +88,7 @@ def test_what_is_offered_on_a_function():
     kinds = [one.kind.removeprefix(KINDS) for one in actions.offers(look("a.py", WHOLE))]
 
     assert kinds == [
-        *("document", "simplify", "optimize", "types"),
+        *("document", "test", "simplify", "optimize", "types"),
         *("custom.add-an-example", "custom.judge"),
         explain.KIND,
         review.KIND,
