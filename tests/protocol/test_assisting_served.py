@@ -118,6 +118,15 @@ async def test_a_selection_is_translated_and_shown(scripted):
         assert any("not known" in message for message in editor.messages)
 
 
+async def test_what_can_be_translated_into_is_told(scripted):
+    async with scripted() as editor:
+        await editor.initialize()
+        languages = await editor.request("fimble/languages", {})
+        assert {"id": "csharp", "name": "C#"} in languages
+        assert {"id": "shellscript", "name": "Bash"} in languages
+        assert "JSON" not in [one["name"] for one in languages]
+
+
 async def test_without_documents_it_is_a_message(scripted):
     can = copy.deepcopy(dict(CAPABILITIES))
     del can["window"]["showDocument"]
@@ -182,6 +191,14 @@ async def test_tests_are_added_to_a_file(scripted, tmp_path):
         places = [one["range"]["start"]["line"] for one in change["edits"]]
         assert places == [1, 4]
         assert change["edits"][0]["newText"] == "from sums import add\n"
+
+
+async def test_who_creates_files_takes_document_changes(scripted, tmp_path):
+    can = copy.deepcopy(dict(CAPABILITIES))
+    can["workspace"]["workspaceEdit"] = {"resourceOperations": ["create"]}
+    async with scripted(TESTS, chat_template=CHAT, capabilities=can) as editor:
+        resolved = await with_tests(editor, tmp_path, options={"verify": {"execute": "never"}})
+        assert resolved["edit"]["documentChanges"][0]["kind"] == "create"
 
 
 async def test_a_client_that_cannot_create_files_shows_them(scripted, tmp_path):

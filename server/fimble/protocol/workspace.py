@@ -28,7 +28,8 @@ def workspace_edit(
     if not files:
         return None
     can = _can_edit(ls)
-    if can is None or not can.document_changes:
+    creates = creates_files(ls) and any(one.is_new for one in files)
+    if not (creates or (can is not None and can.document_changes)):
         changes = {one.snapshot.uri: _text_edits(ls, one.snapshot, one.edits) for one in files}
         return types.WorkspaceEdit(changes=changes)
     changed: list[types.TextDocumentEdit | types.CreateFile] = []
@@ -46,13 +47,13 @@ def workspace_edit(
 
 
 def creates_files(ls: FimbleServer) -> bool:
-    """Tell whether the client can make a file that an edit asks for."""
+    """Tell whether the client can make a file that an edit asks for.
+
+    Who can do so takes document changes, which hold such orders, whether it says so or not.
+    """
     can = _can_edit(ls)
-    return (
-        can is not None
-        and bool(can.document_changes)
-        and types.ResourceOperationKind.Create in (can.resource_operations or ())
-    )
+    operations = can.resource_operations if can is not None else None
+    return types.ResourceOperationKind.Create in (operations or ())
 
 
 def _can_edit(ls: FimbleServer) -> types.WorkspaceEditClientCapabilities | None:
