@@ -130,14 +130,18 @@ def _module(project: Project, path: PurePosixPath, package: str) -> Iterator[str
 
 
 def _tested(project: Project, path: PurePosixPath, tests: Tests) -> list[PurePosixPath]:
-    """Return the files with tests that are there, the nearest first."""
+    """Return the files with tests that are there, the nearest first.
+
+    Of those that are as near, those come first whose folder is called as the file's own is.
+    """
     files = (PurePosixPath(one.path) for one in islice(Rules(project.root).walk(), MAX_FILES))
     known = [one for one in files if one != path and is_test_file(one, tests)]
     folders = Counter(one.parent for one in known)
 
-    def distance(one: PurePosixPath) -> tuple[int, int, str]:
-        shared = len(posixpath.commonpath((one.parent, path.parent)).split("/"))
-        return -shared, -folders[one.parent], one.as_posix()
+    def distance(one: PurePosixPath) -> tuple[int, bool, int, str]:
+        shared = PurePosixPath(posixpath.commonpath((one.parent, path.parent)))
+        is_other = one.parent.name != path.parent.name
+        return -len(shared.parts), is_other, -folders[one.parent], one.as_posix()
 
     return sorted(known, key=distance)
 
