@@ -5,6 +5,8 @@ model goes on after the beginning that it is given, and the file that comes of i
 """
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -225,3 +227,18 @@ async def test_where_nobody_can_tell_they_are_not_verified(tmp_path):
     outcome, names = await run(tmp_path, SOME, source=f"import shop.cart\n\n\n{ADD}")
     assert names == ["test_right", "test_wrong"]
     assert not outcome.verified
+
+
+def test_without_pytest_its_stand_in_does_the_same(tmp_path):
+    program, tried = tmp_path / "run_tests.py", tmp_path / "tried.py"
+    program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "tests"))
+    tried.write_text(
+        "import pytest\n\n\ndef add(a, b):\n    return a + b\n\n\n"
+        f"def test_{PYTEST.removesuffix('```')}\n\n"
+        "def test_nothing_raised():\n    with pytest.raises(ValueError):\n        add(1, 2)\n\n\n"
+        "class TestAdd:\n    def test_inside(self):\n        assert add(1, 1) == 3\n"
+    )
+    command = (sys.executable, "-I", "-S", program, tried)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    names = re.findall(r"fimble: failed (\w+)", done.stdout)
+    assert names == ["test_not_always", "test_nothing_raised", "test_inside"]
