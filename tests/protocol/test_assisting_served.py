@@ -164,8 +164,8 @@ async def with_tests(editor, root, **options):
     return await editor.request("codeAction/resolve", action)
 
 
-TESTED = "add():\n    assert add(1, 2) == 3\n\n\ndef test_wrong():\n    assert add(1, 1) == 3\n```"
-TESTS = {"def test_": TESTED}
+TESTED = "two():\n    assert add(1, 2) == 3\n\n\ndef test_wrong():\n    assert add(1, 1) == 3\n```"
+TESTS = {"def test_add_": TESTED}
 IMPORT = "from sums import add\n\n\n"
 
 
@@ -177,7 +177,7 @@ async def test_tests_are_a_new_file(scripted, tmp_path):
         assert (create["kind"], create["uri"]) == ("create", uri)
         assert change["textDocument"] == {"uri": uri, "version": None}
         editor.apply(resolved["edit"])
-        assert editor.text(uri) == f"{IMPORT}def test_{TESTED.removesuffix('```')}"
+        assert editor.text(uri) == f"{IMPORT}def test_add_{TESTED.removesuffix('```')}"
 
 
 async def test_tests_are_added_to_a_file(scripted, tmp_path):

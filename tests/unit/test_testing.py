@@ -121,14 +121,14 @@ async def test_the_order_shows_the_class_around_a_method(tmp_path):
     order, begin = (part for part in made.prompts[0].parts if isinstance(part, str))
     assert "size = 3" in order
     assert "with pytest" in order
-    assert begin == "```python\nfrom a import A\n\n\ndef test_"
+    assert begin == "```python\nfrom a import A\n\n\ndef test_f_"
 
 
 async def test_an_open_file_counts_as_it_is(tmp_path):
     source = f"{ADD}@@ tests/test_a.py\nx = 1"
     seen = look(tmp_path, "a.py", source)
     path = (tmp_path / "tests" / "test_a.py").as_posix()
-    text = "from a import add\n\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+    text = "from a import add\n\n\ndef test_add_zero():\n    assert add(0, 0) == 0\n"
     there = Snapshot.open(Path(path).as_uri(), 7, seen.snapshot.language, text)
     made = engine(
         "zero():\n    assert add(0, 0) == 0\n\n\ndef test_one():\n    assert add(0, 1)\n```"
@@ -183,7 +183,7 @@ async def run(root, *answers, source=ADD):
 @pytest.mark.usefixtures("needs_a_sandbox")
 async def test_tests_that_fail_are_left_out(tmp_path):
     outcome, names = await run(tmp_path, SOME)
-    assert names == ["test_right"]
+    assert names == ["test_add_right"]
     assert outcome.verified
     assert outcome.message == "1 of the tests failed and was left out."
 
@@ -191,7 +191,7 @@ async def test_tests_that_fail_are_left_out(tmp_path):
 @pytest.mark.usefixtures("needs_a_sandbox")
 async def test_another_answer_is_tried_if_all_fail(tmp_path):
     _, names = await run(tmp_path, WRONG, SOME)
-    assert names == ["test_right"]
+    assert names == ["test_add_right"]
 
 
 @pytest.mark.usefixtures("needs_a_sandbox")
@@ -204,7 +204,7 @@ async def test_if_all_fail_none_is_kept(tmp_path):
 @pytest.mark.usefixtures("needs_a_sandbox")
 async def test_what_tests_use_of_pytest_works(tmp_path):
     outcome, names = await run(tmp_path, PYTEST)
-    assert names == ["test_raises", "test_one_more", "test_about"]
+    assert names == ["test_add_raises", "test_one_more", "test_about"]
     assert outcome.other.edits[0].text.startswith("import pytest\n\nfrom a import add\n\n\n")
 
 
@@ -219,13 +219,13 @@ right(self):
         self.assertEqual(add(1, 2), 4)
 ```"""
     _, names = await run(tmp_path, answer, source=source)
-    assert names == ["test_right"]
+    assert names == ["test_add_right"]
 
 
 @pytest.mark.usefixtures("needs_a_sandbox")
 async def test_where_nobody_can_tell_they_are_not_verified(tmp_path):
     outcome, names = await run(tmp_path, SOME, source=f"import shop.cart\n\n\n{ADD}")
-    assert names == ["test_right", "test_wrong"]
+    assert names == ["test_add_right", "test_wrong"]
     assert not outcome.verified
 
 

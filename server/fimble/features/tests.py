@@ -187,8 +187,8 @@ def _lead(snapshot: Snapshot, tests: Tests, place: Place) -> str:
 def _words(plan: Plan) -> str:
     name, kind = plan.subject.name, plan.subject.definition.kind
     return (
-        f"Write a few short tests for the {kind} `{name}` with {plan.place.framework.name}."
-        f" Each test uses `{name}` and checks one case."
+        f"Write four short tests for the {kind} `{name}` with {plan.place.framework.name}."
+        f" Each test calls `{name}` once and has one assertion."
     )
 
 
@@ -223,6 +223,9 @@ async def _whole(task: Task, plan: Plan, text: str, *, closed: bool) -> Snapshot
     starts = begins(plan.place.framework, text)
     if len(starts) > 1:
         texts.append(f"{text[: starts[-1].start()].rstrip()}\n{plan.end}")
+    elif not closed:
+        # All went into one test; the line under way is cut off.
+        texts.append(f"{text.rpartition(chr(10))[0]}\n{plan.end}")
     for one in texts:
         parsed = await _parsed(task, one)
         if _is_clean(parsed):
