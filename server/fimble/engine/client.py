@@ -23,6 +23,8 @@ from fimble.engine.messages import (
     GREEDY,
     HEADER_BYTES,
     Cancel,
+    Count,
+    Counted,
     Failed,
     Finished,
     Flush,
@@ -177,6 +179,12 @@ class WorkerEngine:
         assert isinstance(answer, Judged), "the worker answers Judge with Judged"
         return answer.surprises
 
+    async def unread(self, prompts: Sequence[Prompt]) -> tuple[int, ...]:
+        self._check_ready()
+        answer = await self._ask(lambda identifier: Count(identifier, tuple(prompts)))
+        assert isinstance(answer, Counted), "the worker answers Count with Counted"
+        return answer.unread
+
     async def flush(self) -> None:
         self._check_ready()
         await self._ask(Flush)
@@ -326,7 +334,16 @@ class WorkerEngine:
                 )
             case Failed(id=None):
                 self._fail(from_name(message.kind, message.message, message.hint))
-            case Started() | Piece() | Finished() | Failed() | Ranked() | Judged() | Stats():
+            case (
+                Started()
+                | Piece()
+                | Finished()
+                | Failed()
+                | Ranked()
+                | Judged()
+                | Counted()
+                | Stats()
+            ):
                 inbox = self._inboxes.get(message.id or 0)
                 if inbox is not None:
                     inbox.put_nowait(message)

@@ -191,6 +191,10 @@ class Decoder:
         finally:
             self._cache.release(slot)
 
+    def unread(self, prompt: Prompt) -> int:
+        """Return how many tokens of a prompt would have to be read."""
+        return self._cache.unread(self.encode(prompt).tokens)
+
     def claim(self, encoded: Encoded, room: int, priority: Priority) -> tuple[Slot, int]:
         """Pin a slot for a prompt and ``room`` more tokens; see `KVCache.claim`.
 

@@ -196,6 +196,12 @@ class ScriptedEngine:
         best = found.removesuffix(bare) + better
         return Surprise(word.start(), word.end(), UNRANKED, best, logprob)
 
+    async def unread(self, prompts: Sequence[Prompt]) -> tuple[int, ...]:
+        """Count characters; what was read once is known."""
+        self._check_ready()
+        known = {one.parts for one in (*self.prompts, *self.prefills)}
+        return tuple(0 if one.parts in known else _size(one) for one in prompts)
+
     async def flush(self) -> None:
         return
 
@@ -253,6 +259,10 @@ class ScriptedGeneration:
             margin = script.logprob - log(-expm1(script.logprob))
             yield Piece(id=0, text=text, logprob=script.logprob, margin=margin, model_ms=0.0)
         self.reason = "stop" if len(self._pieces) <= self._limit else "length"
+
+
+def _size(prompt: Prompt) -> int:
+    return sum(len(part) for part in prompt.parts if isinstance(part, str))
 
 
 def _tail(prompt: Prompt) -> str:

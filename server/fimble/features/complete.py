@@ -123,12 +123,12 @@ async def complete(
     judge = partial(_judge, snapshot, offset, place, settings.completion, stricter)
     if not manual and (known := await _known(snapshot, offset, place, memory, judge)):
         return known
-    prompt, memory = warm(snapshot, offset, memory, engine)
-    if prompt is None:
-        return _not_ready(offset, engine.status), memory
     mode = choose_mode(place, settings.completion, where=where, manual=manual)
     limit = min(LIMITS[mode].tokens, settings.completion.max_tokens * (2 if manual else 1))
     try:
+        prompt, memory = await _warm_or_whole(snapshot, offset, memory, engine)
+        if prompt is None:
+            return _not_ready(offset, engine.status), memory
         generation = engine.generate(
             prompt,
             max_tokens=limit,
@@ -190,6 +190,27 @@ def warm(
         snapshot, offset, budget_for(profile), memory.layout, quick=quick_share(profile)
     )
     return prompt_for(layout, status.info), replace(memory, layout=layout)
+
+
+async def _warm_or_whole(
+    snapshot: Snapshot, offset: int, memory: Memory, engine: Engine
+) -> tuple[Prompt | None, Memory]:
+    """Lay out as `warm` does, but with whole windows where quick ones would cost no less.
+
+    So it is where the user has been before: in this file, or before a restart.
+    """
+    prompt, warmed = warm(snapshot, offset, memory, engine)
+    status, before, layout = engine.status, memory.layout, warmed.layout
+    if prompt is None or status.info is None or layout is None or not layout.quick:
+        return prompt, warmed
+    if before is not None and layout.is_like(before):
+        return prompt, warmed
+    whole = anchor_anew(snapshot, offset, budget_for(status.profile), before)
+    candidate = prompt_for(whole, status.info)
+    quick_tokens, whole_tokens = await engine.unread((prompt, candidate))
+    if whole_tokens > quick_tokens:
+        return prompt, warmed
+    return candidate, replace(warmed, layout=whole)
 
 
 def read_ahead(
