@@ -181,7 +181,11 @@ def missing_imports(task: Task, code: str, before: int | None = None) -> tuple[E
         and not re.search(rf"\b{word}\s*=[^=]|\bfor\s+{word}\b|\bas\s+{word}\b", code)
         and not re.search(rf"\bimport\b.*\b{word}\b", code)
         # A module is worth nothing without its members; in a comment, its name is a mere word.
-        and (known[word] != f"import {word}" or re.search(rf"(?<![\w.]){word}\.\w", code))
+        and (
+            known[word] != f"import {word}"
+            or code == word
+            or re.search(rf"(?<![\w.]){word}\.\w", code)
+        )
     ]
     there = set(import_lines(snapshot, task.languages))
     lines = [line for line in dict.fromkeys(lines) if line not in there]
