@@ -117,11 +117,11 @@ class Language:
     that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
     ``compilers`` are commands that read a file from standard input and fail if it does not
     compile, running nothing of it; one of them is enough to accept it. ``checkers`` run nothing of
-    it either, and print ``file:line:column: code message``. ``examples`` is what an example in a
-    comment begins with; where it is set, the folder's program `examples` runs those of one
-    function. ``types`` is what annotations of parameters and results are called, where a function
-    may do without them.
-    ``tests`` is how tests are written; a program `tests` in the folder runs them.
+    it either, and print ``file:line:column: code message``. ``examples`` is a regular expression
+    for what examples in a comment look like; where it is set, the folder's program `examples` runs
+    those of one function. ``types`` is what annotations of parameters and results are called, where
+    a function may do without them. ``tests`` is how tests are written; a program `tests` in the
+    folder runs them.
     """
 
     id: str
