@@ -11,6 +11,7 @@ import { statistics, why } from "./explain";
 import type { Scope } from "./pause";
 import type { Model } from "./protocol";
 import { menu } from "./state";
+import { instruct, translate } from "./wishes";
 
 const EXPLAINED = 100;
 
@@ -25,6 +26,8 @@ export function registerCommands(controller: Controller): vscode.Disposable[] {
     register("resume", () => controller.resume()),
     register("selectModel", () => selectModel(controller)),
     register("why", () => explain(controller)),
+    register("edit", () => instruct(controller)),
+    register("translateInto", () => translate(controller)),
     register("showStatistics", () => showStatistics(controller, pages)),
     register("openLog", () => controller.log.show()),
     register("openSettings", () =>

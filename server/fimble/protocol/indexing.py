@@ -167,6 +167,13 @@ def path_of(uri: str) -> str | None:
     return to_fs_path(uri) if uri.startswith("file:") else None
 
 
+def root_of(ls: FimbleServer, uri: str) -> Path | None:
+    """Return the innermost of the client's folders that holds a document."""
+    path = path_of(uri)
+    holding = [root for root in _roots(ls) if path and Path(path).is_relative_to(root)]
+    return max(holding, key=lambda root: len(root.parts), default=None)
+
+
 def _roots(ls: FimbleServer) -> list[Path]:
     uris = list(ls.workspace.folders) or [ls.workspace.root_uri or ""]
     return [Path(path) for uri in uris if (path := path_of(uri))]

@@ -32,6 +32,7 @@ from fimble.protocol.hints import Hints
 from fimble.protocol.host import EngineHost, Launcher
 from fimble.protocol.messages import Notices
 from fimble.protocol.outcomes import Outcomes
+from fimble.protocol.permission import Permissions
 from fimble.protocol.progress import ProgressBar
 from fimble.protocol.rpc import FimbleProtocol
 from fimble.protocol.transport import StdoutWriter, converse, stdin_reader
@@ -94,6 +95,7 @@ class FimbleServer(LanguageServer):
             warm=self.warm_all,
             again=self.index_workspace,
         )
+        self.permissions = Permissions(cache_directory / "permissions" if cache_directory else None)
         self.told_status: dict[str, Any] | None = None
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
@@ -113,6 +115,7 @@ class FimbleServer(LanguageServer):
     async def close(self) -> None:
         """End all work and the engine, but do not wait for ever."""
         self.outcomes.stop()
+        self.permissions.close()
         for document in self.session:
             self.outcomes.close(self, document.snapshot)
         try:
