@@ -76,15 +76,8 @@ async def test_cells_are_edited_inserted_and_deleted(scenario):
         await editor.initialize()
         open_notebook(editor, a=FIRST, b=LAST)
         assert await suggested(editor, "b", 0, len(LAST)) == ["circle_area"]
-        change(
-            editor,
-            textContent=[
-                {
-                    "document": {"uri": uri("a"), "version": 2},
-                    "changes": [{"text": "disc_area = 1"}],
-                }
-            ],
-        )
+        edit = {"document": {"uri": uri("a"), "version": 2}}
+        change(editor, textContent=[edit | {"changes": [{"text": "disc_area = 1"}]}])
         assert await suggested(editor, "b", 0, len(LAST)) == ["disc_area"]
         change(
             editor,
