@@ -36,6 +36,41 @@ def window(address, open_window, real_model):
         yield window
 
 
+KEY_MS, READ_MS = 110, 1400
+"""How long the recording shows a key press, and a suggestion that is to be read."""
+CLIP = {"x": 0, "y": 0, "width": 760, "height": 300}
+RECORDED = """def read_lines(path):
+    \"\"\"Return the lines of a text file without their newlines.\"\"\"
+"""
+
+
+def test_recording(window, media, python_packages):
+    python_packages("pillow", "pillow")
+    from PIL import Image  # noqa: PLC0415  (installed by the tests)
+
+    shots = []
+
+    def shoot(milliseconds):
+        picture = Image.open(BytesIO(window.page.screenshot(clip=CLIP)))
+        shots.append((picture.convert("RGB"), milliseconds))
+
+    window.open("read_lines.py", RECORDED)
+    window.press("Control+b")  # no side bar
+    shoot(READ_MS)
+    for key in "    with open(":
+        window.type(key)
+        window.page.wait_for_timeout(KEY_MS)
+        shoot(KEY_MS)
+    for keys in ("Control+ArrowRight", "Tab"):
+        ghost = window.any_ghost()
+        shoot(READ_MS)
+        window.press(keys)
+        window.until(lambda g=ghost: window.ghost() != g, window.ghost)
+    shoot(READ_MS)
+    window.press("Control+b")
+    save_recording(media / "vscode.gif", shots)
+
+
 def test_the_status_bar_shows_how_far_loading_is(window, screenshot, real_model):
     window.run("Fimble: Restart the Server")
     window.wait_for_status(re.compile(r"Fimble \d+ %"))
@@ -151,7 +186,7 @@ def test_suggestions_are_paused_and_resumed(window):
     window.run("Why Was Nothing Suggested?")
     window.wait_for_message("paused for 60 more minutes")
     assert window.ghost() == ""
-    window.run("Resume Suggestions")
+    window.press_button("Resume")
     window.wait_for_icon("sparkle")
     window.focus()
     window.press("Backspace")
@@ -197,39 +232,3 @@ def test_a_worker_that_is_killed_comes_back(window, code_server, screenshot, rea
     window.wait_until_ready(real_model, timeout=LOADING_MS)
     window.type("    return first ")
     window.until(lambda: "+ second" in window.ghost(), window.ghost)
-
-
-KEY_MS, READ_MS = 110, 1400
-"""How long the recording shows a key press, and a suggestion that is to be read."""
-CLIP = {"x": 0, "y": 0, "width": 760, "height": 400}
-RECORDED = """import os
-
-
-def read_lines(path):
-    \"\"\"Return the lines of a text file without their newlines.\"\"\"
-"""
-
-
-def test_recording(window, media, python_packages):
-    python_packages("pillow", "pillow")
-    from PIL import Image  # noqa: PLC0415  (installed by the tests)
-
-    shots = []
-
-    def shoot(milliseconds):
-        picture = Image.open(BytesIO(window.page.screenshot(clip=CLIP)))
-        shots.append((picture.convert("RGB"), milliseconds))
-
-    window.open("read_lines.py", RECORDED)
-    shoot(READ_MS)
-    for key in "    with open(":
-        window.type(key)
-        window.page.wait_for_timeout(KEY_MS)
-        shoot(KEY_MS)
-    for keys in ("Control+ArrowRight", "Tab"):
-        ghost = window.any_ghost()
-        shoot(READ_MS)
-        window.press(keys)
-        window.until(lambda g=ghost: window.ghost() != g, window.ghost)
-    shoot(READ_MS)
-    save_recording(media / "vscode.gif", shots)

@@ -10,7 +10,10 @@ exports.activate = () => {
     if (document.languageId !== "python" || document.uri.scheme !== "file") {
       return;
     }
-    const show = (_failure, output) => found.set(document.uri, JSON.parse(output || "[]").map(diagnostic));
+    const show = (_failure, output) => {
+      const complaints = JSON.parse(output || "[]").filter(({ code }) => code !== "invalid-syntax");
+      found.set(document.uri, complaints.map(diagnostic));
+    };
     execFile(process.env.LINTER_PYTHON, COMMAND, show).stdin.end(document.getText());
   };
 
