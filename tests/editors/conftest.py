@@ -178,7 +178,7 @@ def vsix(npm):
 
 
 @pytest.fixture(scope="module")
-def code_server(request, node, npm, vsix, tmp_path_factory):
+def code_server(node, npm, vsix, tmp_path_factory):
     """A code-server that is not started yet; its user is new, and has our extension."""
     folder = EDITORS / CODE_SERVER.replace("@", "-")
     if not folder.is_dir():
@@ -188,10 +188,7 @@ def code_server(request, node, npm, vsix, tmp_path_factory):
             pytest.skip(f"npm cannot install {CODE_SERVER}: {error.stderr.decode()[-300:]}")
     server = CodeServer(node, folder, tmp_path_factory.mktemp("vscode"))
     server.install_extension(vsix)
-    yield server
-    log = ROOT / "build" / "screenshots" / f"{request.path.stem.removeprefix('test_')}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(server.log())
+    return server
 
 
 @pytest.fixture(scope="module")

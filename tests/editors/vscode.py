@@ -156,11 +156,6 @@ class CodeServer:
         command = (*self._command, *self._folders, "--install-extension", vsix)
         subprocess.run(command, env=self.environment, check=True, capture_output=True)
 
-    def log(self):
-        """What our extension has logged."""
-        files = self.user_data.glob("logs/**/Fimble.log")
-        return "\n".join(file.read_text() for file in files)
-
     def descendants(self):
         """All processes that run below this server."""
         return psutil.Process(self._process.pid).children(recursive=True)
@@ -328,11 +323,13 @@ class Window:
         frames.extend(tuple(map(plain, json.loads(frame))) for frame in seen)
 
     def wait_for_ghost(self, text):
-        self.until(lambda: self.ghost() == text, lambda: f"ghost text is {self.ghost()!r}")
+        self.until(
+            lambda: self.ghost() == text, lambda: f"ghost text is {self.ghost()!r}: {self.why()}"
+        )
 
     def any_ghost(self):
         """Wait for a suggestion, whatever it is, and return it."""
-        self.until(self.ghost, lambda: "there is no ghost text")
+        self.until(self.ghost, self.why)
         return self.ghost()
 
     def wait_for_squiggle(self):
@@ -363,6 +360,13 @@ class Window:
         self.press("Control+s")
         self.page.locator(".tab.active.dirty").wait_for(state="detached")
         return self.file.read_text()
+
+    def why(self):
+        """What our extension says to "Why was nothing suggested?"."""
+        self.run("Why Was Nothing Suggested?")
+        toast = self.page.locator(".notifications-toasts .notification-list-item").first
+        toast.wait_for()
+        return toast.text_content()
 
     def until(self, condition, complaint, timeout=DEADLINE_MS):
         """Wait for a condition that the page cannot wait for itself."""
