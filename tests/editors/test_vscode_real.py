@@ -78,6 +78,18 @@ def test_the_status_bar_shows_how_far_loading_is(window, screenshot, real_model)
     window.wait_until_ready(real_model, timeout=LOADING_MS)
 
 
+def test_two_windows_on_one_workspace(window, address, open_window, real_model, screenshot):
+    window.open("one.py", "def add(first, second):\n")
+    with open_window(address) as other:
+        other.wait_until_ready(real_model, timeout=LOADING_MS)
+        other.open("two.py", "def subtract(first, second):\n")
+        other.type("    return first ")
+        other.until(lambda: "- second" in other.ghost(), other.why)
+        window.type("    return first ")
+        window.until(lambda: "+ second" in window.ghost(), window.why)
+        other.picture(screenshot.with_stem("second-window"))
+
+
 def test_typing_along_accepting_and_undoing(window, screenshot):
     window.open("reader.py", "def add(first, second):\n")
     window.type("    return first ")
@@ -211,18 +223,6 @@ def test_the_models_are_there_to_choose_from(window, screenshot, real_model):
     rows.filter(has_text=real_model).filter(has_text="downloaded").first.wait_for()
     window.picture(screenshot.with_stem("models"))
     window.press("Escape")
-
-
-def test_two_windows_on_one_workspace(window, address, open_window, real_model, screenshot):
-    window.open("one.py", "def add(first, second):\n")
-    with open_window(address) as other:
-        other.wait_until_ready(real_model, timeout=LOADING_MS)
-        other.open("two.py", "def subtract(first, second):\n")
-        other.type("    return first ")
-        other.until(lambda: "- second" in other.ghost(), other.why)
-        window.type("    return first ")
-        window.until(lambda: "+ second" in window.ghost(), window.why)
-        other.picture(screenshot.with_stem("second-window"))
 
 
 def test_a_worker_that_is_killed_comes_back(window, code_server, screenshot, real_model):

@@ -11,7 +11,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from slow_source import slow_source
 
 EXTENSION = Path(__file__).parents[2] / "editors" / "vscode"
 INSTALL_MS = 170_000
@@ -113,29 +112,6 @@ def test_a_python_that_is_too_old_is_named(started, tmp_path, screenshot):
         window.wait_for_message(f"{old} is Python 3.9.2")
         window.wait_for_icon("error")
         window.picture(screenshot)
-
-
-def test_a_download_is_stopped_and_goes_on_where_it_stopped(
-    started, server_program, tmp_path, screenshot
-):
-    with slow_source() as source:
-        program = server_program("-m", "fimble")
-        environment = {
-            "HF_ENDPOINT": source.url,
-            "NO_PROXY": "127.0.0.1",
-            "FIMBLE_MODEL_DIR": str(tmp_path / "models"),
-        }
-        with started({"fimble.server.path": program}, environment) as window:
-            window.wait_for_status("Fimble 5 %")
-            window.wait_for_message("downloading")
-            window.picture(screenshot.with_stem("percent"))
-            window.press_button("Cancel")
-            window.wait_for_message("Getting the model was stopped.")
-            window.wait_for_icon("error")
-            window.run("Fimble: Restart the Server")
-            window.wait_for_status("Fimble 5 %")
-        assert source.starts[0] == 0
-        assert source.starts[1] > 0
 
 
 def test_a_workspace_that_is_not_trusted_chooses_no_programs(

@@ -357,8 +357,11 @@ class Window:
 
     def saved(self):
         """Save the file and return its text."""
+        dirty = self.page.locator(".tab.active.dirty")
         self.press("Control+s")
-        self.page.locator(".tab.active.dirty").wait_for(state="detached")
+        self.page.wait_for_timeout(50)
+        # What an action writes meanwhile has to be saved as well.
+        self.until(lambda: not dirty.count() or self.press("Control+s"), lambda: "not saved")
         return self.file.read_text()
 
     def why(self):
