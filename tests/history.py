@@ -41,9 +41,10 @@ def check_any_history(path, directory, limits):
 
     def new_cache():
         files = SegmentFiles(directory, KEY, cap_bytes=limits.disk_bytes)
-        return KVCache(context, N_SLOTS, SegmentTree(ram_bytes=limits.ram_bytes, files=files))
+        tree = SegmentTree(ram_bytes=limits.ram_bytes, files=files)
+        return KVCache(context, N_SLOTS, tree), tree
 
-    cache = new_cache()
+    cache, tree = new_cache()
     prompts = [[rng.randrange(200) for _ in range(limits.length)] for _ in range(6)]
     for step in range(limits.steps):
         index = rng.randrange(len(prompts))
@@ -60,7 +61,9 @@ def check_any_history(path, directory, limits):
             case 4 if rng.random() < 0.2:
                 for slot in cache.slots:
                     context.remove(slot.seq, 0)
-                cache = new_cache()
+                cache, tree = new_cache()
+        assert tree.ram_used <= limits.ram_bytes
+        assert sum(file.stat().st_size for file in directory.rglob("*.kv")) <= limits.disk_bytes
         actual = log_probabilities(read(context, cache, prompts[index], keep=rng.randrange(8)))
         if step % limits.checked == 0:
             expected = fresh_log_probabilities(fresh, prompts[index])

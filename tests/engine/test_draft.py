@@ -4,15 +4,16 @@ import random
 
 import pytest
 
-from fimble.engine.draft import GUESS, Acceptance, Drafter
+from fimble.engine.draft import GUESS, Acceptance, Drafter, Source
 from fimble.engine.messages import Prompt, Sampling
 from tiny import PROFILE, running
 
+PROMPT = Source("prompt", 3)
 CHEAP = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7)
 
 
-def draft(prompt, made, guess=(), costs=CHEAP):
-    drafter = Drafter(Acceptance(costs), prompt, guess)
+def draft(prompt, made, guess=(), costs=CHEAP, recent=()):
+    drafter = Drafter(Acceptance(costs), prompt, guess, recent)
     for token in made:
         drafter.add(token)
     return drafter.propose()
@@ -29,6 +30,18 @@ def test_the_callers_guess_is_followed_while_it_is_right():
 def test_what_followed_the_last_tokens_before_may_follow_again():
     assert draft([1, 2, 3, 4, 5, 6, 9, 9, 9, 1, 2], [3])[:2] == [4, 5]
     assert draft([1, 2, 3, 4], [5]) == []
+
+
+def test_who_left_the_guess_may_come_back_to_it():
+    assert draft([1, 2], [6, 8, 9], guess=[7, 8, 9, 10, 11]) == [10, 11]
+    assert draft([1, 2], [8, 9], guess=[7, 8, 9]) == []
+
+
+def test_earlier_answers_are_looked_through_the_latest_first():
+    recent = ([4, 5, 6], [4, 5, 7], [8, 4, 5, 9])
+    assert draft([1, 2], [4, 5], recent=recent) == [6]
+    assert draft([1, 2], [8, 4, 5], recent=recent) == [9]
+    assert draft([1, 2], [5], recent=recent) == []
 
 
 def test_the_latest_of_several_occurrences_counts():
@@ -52,13 +65,13 @@ def test_a_batch_that_costs_as_much_as_its_tokens_is_not_worth_it():
 
 def test_wrong_drafts_become_shorter_and_right_ones_longer():
     acceptance = Acceptance((1.0, 1.6, 1.9, 2.2, 2.6, 2.9, 3.3, 3.6))
-    before = acceptance.length(3)
+    before = acceptance.length(PROMPT)
     for _ in range(40):
-        acceptance.learn(3, right=False)
-    assert acceptance.length(3) == 0
+        acceptance.learn(PROMPT, right=False)
+    assert acceptance.length(PROMPT) == 0
     for _ in range(100):
-        acceptance.learn(3, right=True)
-    assert acceptance.length(3) > before
+        acceptance.learn(PROMPT, right=True)
+    assert acceptance.length(PROMPT) > before
 
 
 def test_drafts_that_were_not_read_still_teach():

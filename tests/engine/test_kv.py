@@ -54,9 +54,9 @@ def make_cache(cells, n_slots=3, ram_bytes=10**6, files=None):
     return KVCache(cells, n_slots, SegmentTree(ram_bytes=ram_bytes, files=files))
 
 
-def ask(cache, cells, tokens, stable=None):
+def ask(cache, cells, tokens, stable=None, fork_over=FORK_TOKENS):
     """Claim, read the rest, release; how many tokens were reused and how many restored."""
-    slot, restored = cache.claim(tokens)
+    slot, restored = cache.claim(tokens, fork_over=fork_over)
     reused = len(slot.tokens)
     slot.tokens.extend(tokens[reused:])
     cells.held.setdefault(slot.seq, []).extend(tokens[reused:])
@@ -136,6 +136,28 @@ def test_a_file_that_left_the_context_comes_back_from_ram():
     reused, restored = ask(cache, cells, file_tokens(1))
     assert reused == len(file_tokens(1)) - 1
     assert restored >= reused - 1
+
+
+def test_thinking_ahead_does_not_cost_another_file_its_place():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=3)
+    ask(cache, cells, file_tokens(1))
+    ask(cache, cells, file_tokens(2))
+    for number in range(4):
+        ask(cache, cells, [*file_tokens(2)[:-1], 7, number], fork_over=0)
+    assert ask(cache, cells, [*file_tokens(1), 9]) == (len(file_tokens(1)), 0)
+
+
+def test_what_is_not_known_is_counted():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=1)
+    assert cache.unread(file_tokens(1)) == 401
+    ask(cache, cells, file_tokens(1))
+    assert cache.unread(file_tokens(1)) == 1
+    assert cache.unread([*file_tokens(1), 5, 6]) == 2
+    ask(cache, cells, file_tokens(2))
+    assert cache.unread([*file_tokens(1)[:300], 5]) == 1
+    assert cache.unread(file_tokens(3)) == 400
 
 
 def test_only_the_stable_part_is_parked():

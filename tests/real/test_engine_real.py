@@ -82,6 +82,16 @@ async def test_sentinels_in_a_file_do_not_steer_the_model(engine):
 BLOCK = "    total = 0\n    for value in values:\n        total += value\n    return total\n"
 
 
+async def test_what_was_read_is_not_unread(engine):
+    question = prompt(engine, "    ret", prefix=f"# Never seen before.\n{PREFIX}")
+    (before,) = await engine.unread([question])
+    await engine.prefill(question)
+    longer = prompt(engine, "    return a", prefix=f"# Never seen before.\n{PREFIX}")
+    same, more = await engine.unread([question, longer])
+    assert before > 20
+    assert (same, more) == (1, 1)
+
+
 async def write(engine, question, **how):
     async with engine.generate(question, max_tokens=40, **how) as generation:
         text = "".join([piece.text async for piece in generation])

@@ -1,11 +1,13 @@
 """Thinking ahead: the states that are expected, and what is prepared for them."""
 
+from dataclasses import replace
+
 import pytest
 
 from fimble.engine.messages import State
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.features.ahead import better_anchor, next_suggestions, states_after
-from fimble.features.complete import Completion, Memory, Reason, complete
+from fimble.features.complete import Completion, Reason, Shown, complete
 from fimble.settings import DEFAULTS
 from fimble.source.text import Snapshot
 from goldens import LANGUAGES
@@ -60,7 +62,8 @@ async def follow(marked, answers):
     snapshot, offset = snapshot_of(marked)
     completion, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
     following = next_suggestions(snapshot, completion, memory, engine, DEFAULTS)
-    return snapshot, completion, memory, engine, [shown async for shown in following]
+    ahead = [shown async for shown in following if isinstance(shown, Shown)]
+    return snapshot, completion, memory, engine, ahead
 
 
 async def test_the_suggestion_for_the_next_line_is_there_before_enter():
@@ -69,7 +72,7 @@ async def test_the_suggestion_for_the_next_line_is_there_before_enter():
     )
     assert first.text == " = a + 1"
     assert [shown.text for shown in ahead] == ["return b"]
-    memory = Memory(memory.layout, memory.shown, tuple(ahead))
+    memory = replace(memory, ahead=tuple(ahead))
     asked = len(engine.prompts)
     entered = snapshot.edit(first.start, first.end, f"{first.text}\n    ", 2)
     offset = first.start + len(first.text) + 5
@@ -83,7 +86,7 @@ async def test_another_continuation_is_not_answered_from_what_was_prepared():
     snapshot, first, memory, engine, ahead = await follow(
         "def f(a):\n    b█\n", {"    b": " = a + 1\n", "a + 1\n    ": "return b\n"}
     )
-    memory = Memory(memory.layout, memory.shown, tuple(ahead))
+    memory = replace(memory, ahead=tuple(ahead))
     other = snapshot.edit(first.start, first.end, " = 7\n    ", 2)
     answer, _ = await complete(other, first.start + 9, memory, engine, DEFAULTS)
     assert answer.reason is Reason.EMPTY

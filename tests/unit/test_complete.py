@@ -6,6 +6,7 @@ import pytest
 from fimble.engine.messages import State
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.errors import EngineDown, ModelMissing, PromptTooLong
+from fimble.features.ahead import better_anchor
 from fimble.features.choices import Selected, beyond, choices
 from fimble.features.complete import Memory, Reason, complete, read_ahead, warm
 from fimble.settings import DEFAULTS, read
@@ -322,6 +323,21 @@ async def test_read_ahead_is_the_beginning_of_what_is_asked_later():
     assert not ahead.heal
     made.set_state(State.LOADING)
     assert read_ahead(snapshot, made) is None
+
+
+async def test_whole_windows_are_taken_where_they_cost_no_more_than_quick_ones():
+    made = engine("1")
+    slow = replace(made.status.profile, prefill_rate=200.0)
+    made._status = replace(made.status, profile=slow)
+    snapshot, offset = snapshot_of("a.py", "import os\n" * 400 + "x = █\n" + "y = 2\n" * 400)
+    _, memory = await complete(snapshot, offset, None, made, DEFAULTS)
+    assert memory.layout.quick
+    prompt, layout = better_anchor(snapshot, offset, memory, made)
+    await made.prefill(prompt)
+
+    _, memory = await complete(snapshot, offset, None, made, DEFAULTS)
+
+    assert (made.prompts[-1].parts, memory.layout) == (prompt.parts, layout)
 
 
 async def test_a_file_without_grammar_is_not_parsed():

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from fimble.errors import FimbleError
+from fimble.features.complete import TYPED_ALONG
 from fimble.measure import llamavim, plot
-from fimble.measure.driver import TYPED_ALONG
 from fimble.measure.peer import Pair, Theirs, both_answer, comparisons, flat, peer_flags
 from fimble.measure.replay_figures import (
     Answer,

@@ -15,7 +15,15 @@ from fimble.source import tree as tree_module
 from fimble.source.languages import PLAIN, Languages
 from fimble.source.symbols import symbols
 from fimble.source.text import Snapshot
-from fimble.source.tree import ByteOffsets, Courtesy, captures, error_count, error_nodes, parse
+from fimble.source.tree import (
+    ByteOffsets,
+    Courtesy,
+    captures,
+    error_count,
+    error_nodes,
+    holder_end,
+    parse,
+)
 
 CASES = Path(__file__).parents[1] / "cases" / "languages"
 LANGUAGES = Languages.load()
@@ -289,6 +297,18 @@ def test_error_nodes_are_found_where_they_are():
     assert error_count(tree, 30, 200) == 0
     assert error_count(tree, len(text) - 8) >= 1
     assert error_count(tree) == sum(1 for node in _walk(tree) if node.is_error or node.is_missing)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("x = [a, b]\n", 10),
+        ("# a comment: one leaf\n", None),
+        ("if a:\n    pass\n", None),
+    ],
+)
+def test_where_the_node_ends_that_is_begun(text, end):
+    assert holder_end(parsed(text).tree, 0, 6) == end
 
 
 def _walk(tree):

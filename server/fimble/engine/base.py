@@ -150,6 +150,13 @@ class Engine(Protocol):
         """
         ...
 
+    async def unread(self, prompts: Sequence[Prompt]) -> tuple[int, ...]:
+        """How many tokens of each prompt no tier of the KV cache knows; answered at once.
+
+        Raises as `generate` does.
+        """
+        ...
+
     async def flush(self) -> None:
         """Return when no work is queued or running: a test aid."""
         ...

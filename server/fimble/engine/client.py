@@ -12,17 +12,19 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from fimble.engine.base import RANK_TOKENS, EngineStatus, Trace
+from fimble.engine.base import RANK_TOKENS, EngineStatus
+from fimble.engine.generation import WorkerGeneration
 from fimble.engine.messages import (
     GREEDY,
     HEADER_BYTES,
     Cancel,
+    Count,
+    Counted,
     Failed,
     Finished,
     Flush,
@@ -147,7 +149,7 @@ class WorkerEngine:
         self._check_ready()
         identifier, inbox = self._open_inbox()
         self._send(Generate(identifier, prompt, max_tokens, priority, one_line, sampling, guess))
-        return WorkerGeneration(self, identifier, inbox)
+        return WorkerGeneration(inbox, lambda cancel: self._forget(identifier, cancel=cancel))
 
     async def prefill(self, prompt: Prompt, *, priority: Priority = Priority.OPENED) -> None:
         async with self.generate(prompt, max_tokens=0, priority=priority) as generation:
@@ -176,6 +178,12 @@ class WorkerEngine:
         answer = await self._ask(lambda identifier: Judge(identifier, prompt, text, priority))
         assert isinstance(answer, Judged), "the worker answers Judge with Judged"
         return answer.surprises
+
+    async def unread(self, prompts: Sequence[Prompt]) -> tuple[int, ...]:
+        self._check_ready()
+        answer = await self._ask(lambda identifier: Count(identifier, tuple(prompts)))
+        assert isinstance(answer, Counted), "the worker answers Count with Counted"
+        return answer.unread
 
     async def flush(self) -> None:
         self._check_ready()
@@ -226,14 +234,14 @@ class WorkerEngine:
         try:
             answer = await inbox.get()
         finally:
-            self.forget(identifier, cancel=answer is None)
+            self._forget(identifier, cancel=answer is None)
         if isinstance(answer, EngineError):
             raise answer
         if isinstance(answer, Failed):
             raise from_name(answer.kind, answer.message, answer.hint)
         return answer
 
-    def forget(self, identifier: int, *, cancel: bool = False) -> None:
+    def _forget(self, identifier: int, *, cancel: bool = False) -> None:
         """Drop a request; with ``cancel`` the worker is told to stop working on it."""
         if self._inboxes.pop(identifier, None) is not None and cancel:
             self._send(Cancel(identifier))
@@ -326,7 +334,16 @@ class WorkerEngine:
                 )
             case Failed(id=None):
                 self._fail(from_name(message.kind, message.message, message.hint))
-            case Started() | Piece() | Finished() | Failed() | Ranked() | Judged() | Stats():
+            case (
+                Started()
+                | Piece()
+                | Finished()
+                | Failed()
+                | Ranked()
+                | Judged()
+                | Counted()
+                | Stats()
+            ):
                 inbox = self._inboxes.get(message.id or 0)
                 if inbox is not None:
                     inbox.put_nowait(message)
@@ -368,77 +385,3 @@ class WorkerEngine:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-class WorkerGeneration:
-    """One request of a `WorkerEngine`; see `Generation`."""
-
-    def __init__(
-        self,
-        engine: WorkerEngine,
-        identifier: int,
-        inbox: asyncio.Queue[ToServer | EngineError],
-    ) -> None:
-        self._engine = engine
-        self._id = identifier
-        self._inbox = inbox
-        self._trace = Trace()
-        self._reason = ""
-
-    @property
-    def trace(self) -> Trace:
-        return self._trace
-
-    @property
-    def reason(self) -> str:
-        return self._reason
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        running = not self._reason
-        self._reason = self._reason or "cancelled"
-        self._engine.forget(self._id, cancel=running)
-
-    async def __aiter__(self) -> AsyncIterator[Piece]:
-        while True:
-            message = await self._inbox.get()
-            match message:
-                case Started():
-                    self._trace = Trace(
-                        prompt_tokens=message.prompt_tokens,
-                        reused=message.reused,
-                        restored=message.restored,
-                        evaluated=message.evaluated,
-                        queue_ms=message.queue_ms,
-                        prefill_ms=message.prefill_ms,
-                        model_ms=message.prefill_ms,
-                    )
-                case Piece():
-                    self._trace = replace(
-                        self._trace,
-                        generated=self._trace.generated + 1,
-                        drafted=message.drafted,
-                        accepted=message.accepted,
-                        model_ms=message.model_ms,
-                    )
-                    yield message
-                case Finished():
-                    self._reason = message.reason
-                    if message.model_ms:
-                        self._trace = replace(self._trace, model_ms=message.model_ms)
-                    return
-                case Failed():
-                    self._reason = "failed"
-                    raise from_name(message.kind, message.message, message.hint)
-                case EngineError():
-                    self._reason = "failed"
-                    raise message
-                case _:
-                    raise TypeError(f"a generation got a {type(message).__name__}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from fimble.engine.draft import Acceptance, Drafter
+from fimble.engine.draft import RECENT, Acceptance, Drafter
 from fimble.engine.kv import FORK_TOKENS, SPARED_TOKENS, KVCache, Slot
 from fimble.engine.llama import N_UBATCH, Context, Model, Outcome
 from fimble.engine.messages import (
@@ -115,6 +116,7 @@ class Decoder:
         self._cache = cache
         self._pace = pace
         self._acceptance = Acceptance(profile.batch_costs)
+        self._recent: deque[list[int]] = deque(maxlen=RECENT)
         self._bos = model.bos()
         self.vocabulary = build_vocabulary(model, info)
         self._tokenize = lru_cache(TOKENIZED_PIECES)(lambda text: tuple(model.tokenize(text)))
@@ -189,6 +191,10 @@ class Decoder:
         finally:
             self._cache.release(slot)
 
+    def unread(self, prompt: Prompt) -> int:
+        """Return how many tokens of a prompt would have to be read."""
+        return self._cache.unread(self.encode(prompt).tokens)
+
     def claim(self, encoded: Encoded, room: int, priority: Priority) -> tuple[Slot, int]:
         """Pin a slot for a prompt and ``room`` more tokens; see `KVCache.claim`.
 
@@ -245,7 +251,8 @@ class Decoder:
         drafted to follow it. All logits are used up before each yield: other work may decode in
         between.
         """
-        drafter = Drafter(self._acceptance, run.slot.tokens, self._guess(run))
+        drafter = Drafter(self._acceptance, run.slot.tokens, self._guess(run), self._recent)
+        self._recent.appendleft(drafter.made)
         choices = [self._choose(run, -1)]
         while True:
             for choice in choices:

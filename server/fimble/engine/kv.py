@@ -19,6 +19,9 @@ FORK_TOKENS: Final = 192
 Typing leaves tails of a few dozen tokens; leaving a place in a file leaves a suffix of 200."""
 SPARED_TOKENS: Final = 16
 """A shorter limit for work in advance: it must not cost the next key press what that had read."""
+CHEAP_TOKENS: Final = 64
+"""A slot that holds at most so many tokens of its own is given up first: what was made while
+thinking ahead is a prompt that another slot has as well, and a suggestion or two."""
 RESTORE_TOKENS: Final = 16
 """Least gain for which a parked state is brought back: a restore takes as long as reading this
 many tokens (2 ms a segment against 4 ms a token with the 0.5B on two cores)."""
@@ -93,6 +96,13 @@ class KVCache:
         self._touch(slot)
         return slot, restored
 
+    def unread(self, tokens: list[int]) -> int:
+        """Return how many tokens of a prompt no tier knows; at least one, as in `claim`."""
+        limit = len(tokens) - 1
+        held = max(common_prefix(slot.tokens, tokens) for slot in self.slots)
+        parked = sum(used for _, used in self._tree.match(tokens[:limit]))
+        return len(tokens) - min(max(held, parked), limit)
+
     def release(self, slot: Slot) -> None:
         """The work on this slot is done; what it holds stays for the next prompt."""
         slot.pinned = False
@@ -127,7 +137,10 @@ class KVCache:
             yield
 
     def _free_slot(self, best: Slot, keep: int) -> Slot:
-        """Empty the least recently used slot and give it the beginning that ``best`` holds.
+        """Empty a slot and give it the beginning that ``best`` holds.
+
+        One that shares nearly all it holds with another goes first, then the one that was used
+        longest ago: what thinking ahead leaves behind must not cost another file its place.
 
         ``best`` itself is taken, tail and all, only when every other slot is pinned.
         """
@@ -136,13 +149,18 @@ class KVCache:
             for _ in self._park(best):
                 pass
             return best
-        slot = min(others, key=lambda slot: slot.last_used)
+        slot = min(others, key=lambda slot: (self._alone(slot) > CHEAP_TOKENS, slot.last_used))
         self._drop(slot)
         if keep:
             self._cells.copy(best.seq, slot.seq, keep)
             slot.tokens = best.tokens[:keep]
             slot.stable = min(best.stable, keep)
         return slot
+
+    def _alone(self, slot: Slot) -> int:
+        """How many of its tokens no other slot holds: what losing it would cost."""
+        others = (common_prefix(slot.tokens, one.tokens) for one in self.slots if one is not slot)
+        return len(slot.tokens) - max(others, default=0)
 
     def _restore(self, slot: Slot, path: Sequence[tuple[Segment, int]]) -> int:
         """Append parked segments to the slot; how many tokens that gave."""

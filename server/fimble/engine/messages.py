@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -222,6 +222,14 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Say how much of each prompt is not known yet; answered with `Counted`, before other work."""
+
+    id: int
+    prompts: tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Flush:
     """Answer with `Finished` when nothing else waits: a test aid."""
 
@@ -306,6 +314,14 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How many tokens of each prompt of a `Count` would have to be read."""
+
+    id: int
+    unread: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """One natural log-probability for each text of a `Rank`, in its order.
 
@@ -365,32 +381,11 @@ class Stats:
     disk_bytes: int = 0
 
 
-ToWorker = Load | Generate | Rank | Judge | Cancel | Flush | Shutdown | QueryStats
-ToServer = Loading | Ready | Started | Piece | Finished | Ranked | Judged | Failed | Stats
+ToWorker = Load | Generate | Rank | Judge | Count | Cancel | Flush | Shutdown | QueryStats
+ToServer = Loading | Ready | Started | Piece | Finished | Ranked | Judged | Counted | Failed | Stats
 Message = ToWorker | ToServer
 
-_BY_NAME: Final[dict[str, type[Any]]] = {
-    kind.__name__: kind
-    for kind in (
-        Load,
-        Generate,
-        Rank,
-        Judge,
-        Cancel,
-        Flush,
-        Shutdown,
-        QueryStats,
-        Loading,
-        Ready,
-        Started,
-        Piece,
-        Finished,
-        Ranked,
-        Judged,
-        Failed,
-        Stats,
-    )
-}
+_BY_NAME: Final[dict[str, type[Any]]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 def encode(message: Message) -> bytes:

@@ -30,6 +30,8 @@ from fimble.engine.messages import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
     Cancel,
+    Count,
+    Counted,
     Failed,
     Finished,
     Flush,
@@ -156,7 +158,7 @@ class Worker:
         """Seconds until upkeep is due; None when there is nothing to keep."""
         return None if self._upkeep_at is None else max(0.0, self._upkeep_at - time.monotonic())
 
-    def _handle(self, message: Message, arrived: float) -> None:
+    def _handle(self, message: Message, arrived: float) -> None:  # noqa: C901  (a case each)
         match message:
             case Generate():
                 steps = self._run(message, arrived)
@@ -176,6 +178,8 @@ class Worker:
                 self._flushes.append(identifier)
                 if self._upkeep_at is not None:
                     self._upkeep_at = 0.0
+            case Count(id=identifier, prompts=prompts):
+                self._send(Counted(identifier, tuple(map(self._decoder.unread, prompts))))
             case QueryStats(id=identifier):
                 self._send(self._stats(identifier))
             case _:
@@ -274,6 +278,8 @@ class Worker:
                 return running is not None and running.id == identifier
             case Shutdown():
                 return True
+            case Count():
+                return running is not None and running.priority > Priority.KEY_PRESS
             case Generate() | Rank() | Judge():
                 return running is not None and running.priority > message.priority
             case _:

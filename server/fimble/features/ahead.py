@@ -14,6 +14,7 @@ from fimble.check.place import look, opens
 from fimble.engine.base import Engine
 from fimble.engine.messages import Priority, Prompt, State
 from fimble.features.complete import Completion, Memory, Reason, Shown, complete, remember
+from fimble.features.written import Written
 from fimble.prompt.context import Context
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import Layout, anchor_anew, budget_for
@@ -51,11 +52,11 @@ async def next_suggestions(
     settings: Settings,
     *,
     stricter: float = 0.0,
-) -> AsyncGenerator[Shown, None]:
-    """Yield the suggestions that follow the acceptance of ``completion``."""
-    blank = replace(memory, shown=None, ahead=())
+) -> AsyncGenerator[Shown | Written, None]:
+    """Yield what follows the acceptance of ``completion``: suggestions, or what is too unsure."""
+    blank = replace(memory, shown=None, written=None, ahead=())
     for state, offset in states_after(snapshot, completion):
-        following, _ = await complete(
+        following, then = await complete(
             state,
             offset,
             blank,
@@ -66,6 +67,8 @@ async def next_suggestions(
         )
         if following.reason is Reason.SHOWN:
             yield remember(state, following)
+        elif then.written is not None:
+            yield then.written
 
 
 def states_after(snapshot: Snapshot, completion: Completion) -> Iterator[tuple[Snapshot, int]]:

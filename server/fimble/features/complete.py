@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatch
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,22 +17,24 @@ from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
-from fimble.features.gate import Eagerness, sure_part
+from fimble.features.gate import sure_part
 from fimble.features.shape import allowed, choose_mode, splits_word
+from fimble.features.written import KEPT_CHARS, Draft, Written, expected, note, remaining
 from fimble.prompt.context import Context
 from fimble.prompt.fim import Sentinel, prompt_for
 from fimble.prompt.layout import Layout, anchor_anew, budget_for, lay_out, quick_share
 from fimble.source.lexical import Inside, inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from fimble.settings import Completion as CompletionSettings
     from fimble.settings import Settings
     from fimble.source.text import Snapshot
 
-KEPT_CHARS: Final = 200
-"""How much text on either side must be as it was for a suggestion to be typed along."""
+
+TYPED_ALONG: Final = "typed along"
+"""The detail of an answer that needed no model."""
 
 
 class Reason(StrEnum):
@@ -89,21 +92,8 @@ class Memory:
 
     layout: Layout | None = None
     shown: Shown | None = None
-    ahead: tuple[Shown, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What the model wrote, token by token, and what that cost."""
-
-    pieces: tuple[Piece, ...]
-    cut_short: bool
-    stopped_by: str
-    trace: Trace
-
-    @property
-    def text(self) -> str:
-        return "".join(piece.text for piece in self.pieces)
+    written: Written | None = None
+    ahead: tuple[Shown | Written, ...] = ()
 
 
 async def complete(
@@ -130,39 +120,58 @@ async def complete(
     place, where = look(snapshot, offset), inside(snapshot, offset)
     if refusal := refuse(snapshot, place, where, settings, manual=manual):
         return _nothing(offset, refusal), memory
-    for shown in filter(None, (memory.shown, *memory.ahead)) if not manual else ():
-        if along := type_along(snapshot, offset, place, shown):
-            return along, replace(memory, shown=shown)
-    prompt, memory = warm(snapshot, offset, memory, engine)
-    if prompt is None:
-        return _not_ready(offset, engine.status), memory
+    judge = partial(_judge, snapshot, offset, place, settings.completion, stricter)
+    if not manual and (known := await _known(snapshot, offset, place, memory, judge)):
+        return known
     mode = choose_mode(place, settings.completion, where=where, manual=manual)
     limit = min(LIMITS[mode].tokens, settings.completion.max_tokens * (2 if manual else 1))
     try:
+        prompt, memory = await _warm_or_whole(snapshot, offset, memory, engine)
+        if prompt is None:
+            return _not_ready(offset, engine.status), memory
         generation = engine.generate(
             prompt,
             max_tokens=limit,
             priority=priority,
             one_line=mode is Mode.LINE,
             sampling=Sampling(branch),
-            guess=expected(snapshot, offset, memory.shown),
+            guess=expected(snapshot, offset, memory.written),
         )
         stopper = Stopper(place, mode, Growth(snapshot, offset, place, mode))
         draft = await _draft(generation, stopper, on_text)
     except FimbleError as error:
         return _failed(offset, error), memory
-    completion = await _judge(
-        snapshot,
-        offset,
-        place,
-        mode,
-        draft,
-        eagerness=settings.completion.eagerness,
-        stricter=stricter,
-    )
-    if completion.reason is Reason.SHOWN:
-        memory = replace(memory, shown=remember(snapshot, completion))
-    return completion, memory
+    completion = await judge(mode, draft)
+    written = note(snapshot, offset, mode, draft)
+    return completion, _with(memory, snapshot, completion, written)
+
+
+async def _known(
+    snapshot: Snapshot,
+    offset: int,
+    place: Place,
+    memory: Memory,
+    judge: Callable[[Mode, Draft], Awaitable[Completion]],
+) -> tuple[Completion, Memory] | None:
+    """Answer without the model if what was typed is the beginning of what it wrote before."""
+    texts: tuple[Shown | Written | None, ...] = (memory.shown, *memory.ahead, memory.written)
+    for text in texts:
+        if isinstance(text, Shown):
+            if along := type_along(snapshot, offset, place, text):
+                return along, replace(memory, shown=text)
+        elif text is not None and (left := remaining(snapshot, offset, text)):
+            completion = await judge(text.mode, left)
+            if completion.reason is Reason.SHOWN:
+                completion = replace(completion, detail=TYPED_ALONG)
+            return completion, _with(memory, snapshot, completion, text)
+    return None
+
+
+def _with(memory: Memory, snapshot: Snapshot, completion: Completion, written: Written) -> Memory:
+    """Remember a draft and, if it is shown, the suggestion made of it."""
+    if completion.reason is not Reason.SHOWN:
+        return replace(memory, written=written)
+    return replace(memory, written=written, shown=remember(snapshot, completion))
 
 
 def warm(
@@ -181,6 +190,27 @@ def warm(
         snapshot, offset, budget_for(profile), memory.layout, quick=quick_share(profile)
     )
     return prompt_for(layout, status.info), replace(memory, layout=layout)
+
+
+async def _warm_or_whole(
+    snapshot: Snapshot, offset: int, memory: Memory, engine: Engine
+) -> tuple[Prompt | None, Memory]:
+    """Lay out as `warm` does, but with whole windows where quick ones would cost no less.
+
+    So it is where the user has been before: in this file, or before a restart.
+    """
+    prompt, warmed = warm(snapshot, offset, memory, engine)
+    status, before, layout = engine.status, memory.layout, warmed.layout
+    if prompt is None or status.info is None or layout is None or not layout.quick:
+        return prompt, warmed
+    if before is not None and layout.is_like(before):
+        return prompt, warmed
+    whole = anchor_anew(snapshot, offset, budget_for(status.profile), before)
+    candidate = prompt_for(whole, status.info)
+    quick_tokens, whole_tokens = await engine.unread((prompt, candidate))
+    if whole_tokens > quick_tokens:
+        return prompt, warmed
+    return candidate, replace(warmed, layout=whole)
 
 
 def read_ahead(
@@ -245,17 +275,7 @@ def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> C
     end = _end(offset, place, rest)
     if text[end : end + KEPT_CHARS] != shown.right:
         return None
-    return Completion(rest, offset, end, Reason.SHOWN, detail="typed along")
-
-
-def expected(snapshot: Snapshot, offset: int, shown: Shown | None) -> str:
-    """Guess what the model will write where the user left the last suggestion: its rest."""
-    if shown is None or shown.uri != snapshot.uri or offset < shown.start:
-        return ""
-    left = shown.start - len(shown.left)
-    if left < 0 or not snapshot.text.startswith(shown.left, left):
-        return ""
-    return shown.text[offset - shown.start :]
+    return Completion(rest, offset, end, Reason.SHOWN, detail=TYPED_ALONG)
 
 
 async def _draft(generation: Generation, stopper: Stopper, on_text: Callable[[str], None]) -> Draft:
@@ -276,15 +296,14 @@ async def _draft(generation: Generation, stopper: Stopper, on_text: Callable[[st
     )
 
 
-async def _judge(
+async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     snapshot: Snapshot,
     offset: int,
     place: Place,
+    settings: CompletionSettings,
+    stricter: float,
     mode: Mode,
     draft: Draft,
-    *,
-    eagerness: Eagerness,
-    stricter: float,
 ) -> Completion:
     """Turn a draft into what may be shown, or into the reason why nothing is."""
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
@@ -292,7 +311,7 @@ async def _judge(
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
     mid_line = not closes(place.after)
     sure, score = sure_part(
-        trimmed.text, draft.pieces, eagerness, mid_line=mid_line, stricter=stricter
+        trimmed.text, draft.pieces, settings.eagerness, mid_line=mid_line, stricter=stricter
     )
     if not sure:
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")

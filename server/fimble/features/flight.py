@@ -8,15 +8,14 @@ text written again.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fimble.check.place import look
 from fimble.features.complete import Completion, Memory, type_along
+from fimble.features.written import CLOSERS
 
 if TYPE_CHECKING:
     from fimble.source.text import Snapshot
-
-_CLOSERS: Final = ")]}\"'`>"
 
 
 @dataclass(slots=True)
@@ -41,7 +40,7 @@ class Flight:
         if not (text.endswith(rest) and text.startswith(start)):
             return False
         typed = text[self.offset : end]
-        kept = len(typed.rstrip(_CLOSERS))
+        kept = len(typed.rstrip(CLOSERS))
         if offset is not None and not self.offset + kept <= offset <= end:
             return False
         ends = {kept, len(typed)} if offset is None else {offset - self.offset}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from fimble.check.place import look
 from fimble.engine.messages import Priority
 from fimble.errors import FimbleError
-from fimble.features.complete import excluded, type_along, warm
+from fimble.features.complete import Shown, excluded, type_along, warm
 from fimble.prompt.fim import prompt_for
 from fimble.source.lexical import Inside, inside
 from fimble.source.names import Names, nearest, scan
@@ -218,7 +218,9 @@ def model_line(snapshot: Snapshot, spot: Spot, memory: Memory | None) -> Item | 
     if memory is None:
         return None
     place = look(snapshot, spot.offset)
-    for shown in filter(None, (memory.shown, *memory.ahead)):
+    for shown in (memory.shown, *memory.ahead):
+        if not isinstance(shown, Shown):
+            continue
         along = type_along(snapshot, spot.offset, place, shown)
         if along is None:
             continue

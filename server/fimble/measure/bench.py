@@ -19,7 +19,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from fimble.measure.driver import SERVE, TYPED_ALONG, options, until_ready
+from fimble.features.complete import TYPED_ALONG
+from fimble.measure.driver import SERVE, options, until_ready
 from fimble.measure.figures import Sample, latency_table, sample, summary
 from fimble.measure.screen import Screen
 from fimble.protocol.client import EditorClient

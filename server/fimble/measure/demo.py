@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from fimble.errors import FimbleError
-from fimble.features.complete import Reason
-from fimble.measure.driver import SERVE, TYPED_ALONG, options, until_ready
+from fimble.features.complete import TYPED_ALONG, Reason
+from fimble.measure.driver import SERVE, options, until_ready
 from fimble.measure.figures import Sample, latency_table, sample
 from fimble.measure.places import Example, Place, examples, own_files
 from fimble.measure.screen import Screen

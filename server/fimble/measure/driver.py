@@ -13,8 +13,6 @@ from fimble.protocol.client import EditorClient
 
 SERVE: Final = (sys.executable, "-P", "-m", "fimble", "serve")
 POLL_SECONDS: Final = 0.1
-TYPED_ALONG: Final = "typed along"
-"""What ``fimble/explainLast`` says of an answer that needed no model."""
 
 Show = Callable[[float, str], None]
 """Takes a fraction from 0 to 1 and a few words about what goes on."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from statistics import fmean, median
 from typing import Any, Final
 
-from fimble.measure.driver import TYPED_ALONG
+from fimble.features.complete import TYPED_ALONG, Reason
 from fimble.measure.figures import percentile
 from fimble.measure.trace import Kind
 
@@ -16,12 +16,16 @@ MIN_GENERATED: Final = 3
 """From so many tokens on a request tells how long a decode step takes."""
 
 
+_OF_TEXTS: Final = {Reason.LOW_CONFIDENCE, Reason.EMPTY, Reason.DUPLICATE, Reason.PARSE}
+"""What is said of a text, and not of a place."""
+
+
 class Answer(StrEnum):
     """Where the answer to a key came from."""
 
     MODEL = "model"
     ALONG = "typed along"
-    """The rest of the last suggestion: no model call."""
+    """The rest of what was written before, if only to say nothing again: no model call."""
     REFUSED = "refused"
     """Nothing is suggested in such a place (inside a word, say): no model call."""
 
@@ -55,7 +59,8 @@ def key_of(kind: Kind, total_ms: float, explanation: dict[str, Any]) -> Key:
     """Make a key of what the editor measured and what ``fimble/explainLast`` says."""
     trace = explanation["trace"]
     answer = Answer.MODEL if trace["promptTokens"] else Answer.REFUSED
-    if explanation["detail"] == TYPED_ALONG:
+    is_known = answer is Answer.REFUSED and explanation["reason"] in _OF_TEXTS
+    if is_known or explanation["detail"] == TYPED_ALONG:
         answer = Answer.ALONG
     return Key(
         kind=kind,

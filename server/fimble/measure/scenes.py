@@ -61,7 +61,7 @@ async def _interrupt(typist: Typist, delay_s: float) -> list[Key]:
         typist.insert(typist.cursor, TYPED[(2 * index + 1) % len(TYPED)])
         key = await typist.ask(Kind.TYPE)
         await typist.editor.wait(first)
-        if was_busy:
+        if was_busy and key.answer is Answer.MODEL:  # some keys are what was being written
             keys.append(key)
     return keys
 

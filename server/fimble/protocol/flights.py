@@ -37,13 +37,14 @@ class Flights:
         self, ls: FimbleServer, document: Document[Memory], offset: int
     ) -> tuple[Completion, Memory]:
         """Suggest what follows ``offset``: the rest of what is on its way if that leads here."""
-        snapshot, running = document.snapshot, self._running
+        snapshot, memory, running = document.snapshot, document.memory, self._running
         if running is not None and running.flight.leads_to(snapshot, offset):
             landed = await self._landed(running)
+            memory = landed[1]
             if rest := running.flight.rest(snapshot, offset, landed):
-                return rest, landed[1]
+                return rest, memory
         self.stop()
-        return await self._landed(self._start(ls, document, offset))
+        return await self._landed(self._start(ls, snapshot, offset, memory))
 
     def keep_if_led_to(self, snapshot: Snapshot) -> None:
         """Stop what does not lead to this new text."""
@@ -57,8 +58,9 @@ class Flights:
         if running is not None:
             running.task.cancel()
 
-    def _start(self, ls: FimbleServer, document: Document[Memory], offset: int) -> Running:
-        snapshot = document.snapshot
+    def _start(
+        self, ls: FimbleServer, snapshot: Snapshot, offset: int, memory: Memory | None
+    ) -> Running:
         flight = Flight(snapshot, offset)
 
         def note(text: str) -> None:
@@ -67,7 +69,7 @@ class Flights:
         work = complete(
             snapshot,
             offset,
-            document.memory,
+            memory,
             ls.engine,
             ls.session.settings,
             stricter=ls.outcomes.stricter(ls, snapshot),

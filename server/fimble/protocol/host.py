@@ -126,6 +126,9 @@ class EngineHost:
     ) -> tuple[Surprise, ...]:
         return await self._ready().surprise(prompt, text, priority=priority)
 
+    async def unread(self, prompts: Sequence[Prompt]) -> tuple[int, ...]:
+        return await self._ready().unread(prompts)
+
     async def flush(self) -> None:
         if self.status.state is State.READY:
             await self._ready().flush()

@@ -189,7 +189,7 @@ def holder_end(tree: Tree, start_byte: int, end_byte: int) -> int | None:
         node = node.parent
     if node is None or node.parent is None or node.start_byte < start_byte or node.has_error:
         return None
-    last = node.child(node.child_count - 1)
+    last = node.children[-1] if node.children else None
     return node.end_byte if last is not None and not last.is_named else None
 
 

@@ -1,0 +1,111 @@
+"""What the model last wrote, shown or not: who types the beginning of it need not ask again.
+
+A greedy model that wrote ``urn total`` behind ``ret`` writes ``n total`` behind ``retur``, with the
+same probabilities. So a draft that was too unsure to be shown answers the next keys as well: its
+rest is judged anew, and what was unsure about it may be just what the user has typed meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from fimble.engine.base import Trace
+
+if TYPE_CHECKING:
+    from fimble.check.stop import Mode
+    from fimble.engine.messages import Piece
+    from fimble.source.text import Snapshot
+
+KEPT_CHARS: Final = 200
+"""How much text on either side must be as it was for a text to be typed along."""
+CLOSERS: Final = ")]}\"'`>"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the model wrote, token by token, and what that cost."""
+
+    pieces: tuple[Piece, ...]
+    cut_short: bool
+    stopped_by: str
+    trace: Trace
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(piece.text for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A draft, and what stood on both sides of it."""
+
+    uri: str
+    start: int
+    left: str
+    right: str
+    mode: Mode
+    draft: Draft
+
+
+def note(snapshot: Snapshot, offset: int, mode: Mode, draft: Draft) -> Written:
+    """Return a draft with enough of its surroundings to know them again."""
+    text = snapshot.text
+    return Written(
+        uri=snapshot.uri,
+        start=offset,
+        left=text[max(offset - KEPT_CHARS, 0) : offset],
+        right=text[offset : offset + KEPT_CHARS],
+        mode=mode,
+        draft=draft,
+    )
+
+
+def remaining(snapshot: Snapshot, offset: int, written: Written) -> Draft | None:
+    """Return what is left of a draft for who typed its beginning, at no cost; None for others.
+
+    Closers that an editor added right of the cursor do not count. A draft that came to no end by
+    itself says too little.
+    """
+    draft = written.draft
+    if draft.cut_short or not _is_there(snapshot, offset, written):
+        return None
+    typed = snapshot.text[written.start : offset]
+    if not draft.text.startswith(typed) or not draft.text[len(typed) :].strip():
+        return None
+    behind = snapshot.text[offset : offset + 2 * KEPT_CHARS]
+    added = len(behind) - len(behind.lstrip(CLOSERS))
+    if all(behind[count:][:KEPT_CHARS] != written.right for count in range(added + 1)):
+        return None
+    return replace(draft, pieces=_behind(draft.pieces, len(typed)), trace=Trace())
+
+
+def expected(snapshot: Snapshot, offset: int, written: Written | None) -> str:
+    """Guess what the model will write where the user left a draft: what stood there in it."""
+    if written is None or not _is_there(snapshot, offset, written):
+        return ""
+    return written.draft.text[offset - written.start :]
+
+
+def _is_there(snapshot: Snapshot, offset: int, written: Written) -> bool:
+    left = written.start - len(written.left)
+    return (
+        snapshot.uri == written.uri
+        and offset >= written.start
+        and left >= 0
+        and snapshot.text.startswith(written.left, left)
+    )
+
+
+def _behind(pieces: tuple[Piece, ...], count: int) -> tuple[Piece, ...]:
+    """Leave out so many characters.
+
+    The first piece left is the one that the user has typed, if only the last character of it: in
+    the model as well it is the one that begins with what was typed.
+    """
+    for index, piece in enumerate(pieces):
+        if count <= len(piece.text):
+            return (replace(piece, text=piece.text[count:]), *pieces[index + 1 :])
+        count -= len(piece.text)
+    return ()
