@@ -25,6 +25,7 @@ from fimble.protocol import (
     items,
     lifecycle,
     logs,
+    notebooks,
 )
 from fimble.protocol.ahead import Ahead
 from fimble.protocol.flights import Flights
@@ -49,6 +50,7 @@ CLOSE_SECONDS: Final = 5.0
 _GROUPS: Final = (
     lifecycle,
     documents,
+    notebooks,
     inline,
     items,
     actions,
@@ -75,6 +77,7 @@ class FimbleServer(LanguageServer):
             "fimble",
             __version__,
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            notebook_document_sync=notebooks.SYNC,
             protocol_cls=FimbleProtocol,
         )
         self.session: Session[Memory] = Session(Languages.load())
