@@ -1,9 +1,55 @@
 # ruff: noqa: INP001  (a program of its own)
-"""Run the examples in the docstring of one function: `python examples.py FILE NAME`."""
+"""Run the examples in the docstring of one function: `python examples.py FILE NAME`.
 
+Those of doctest, and lines such as `double(2) -> 4` or `double(2) == 4`, where both sides can be
+evaluated. It ends with 0 if all pass, 1 if one fails, and 2 if there is none.
+"""
+
+import ast
+import builtins
 import doctest
 import importlib.util
+import re
 import sys
+from collections.abc import Container, Iterator
+
+ARROW = re.compile(r"=+>|==|-+>|➞|→|\breturns\b")
+
+
+def shown(text: str, name: str, known: Container[str]) -> Iterator[tuple[str, str]]:
+    """Yield calls of a function, and what they give, as the lines of a text show them."""
+    for line in text.splitlines():
+        start = line.find(f"{name}(")
+        if start < 0 or line.lstrip().startswith(">>>"):
+            continue
+        for arrow in ARROW.finditer(line, start):
+            call = line[start : arrow.start()].strip()
+            wanted = line[arrow.end() :].strip().rstrip(".,;")
+            if means_something(call, known) and means_something(wanted, known):
+                yield call, wanted
+                break
+
+
+def means_something(text: str, known: Container[str]) -> bool:
+    """Tell whether a text is an expression of known names."""
+    try:
+        nodes = list(ast.walk(ast.parse(text, mode="eval")))
+    except (SyntaxError, ValueError):
+        return False
+    return all(node.id in known for node in nodes if isinstance(node, ast.Name))
+
+
+def fails(call: str, wanted: str, names: dict[str, object]) -> bool:
+    """Evaluate an example; if it fails, say so as doctest does."""
+    try:
+        got = eval(call, names)  # noqa: S307  (that is what it is for)
+    except Exception as error:  # noqa: BLE001  (whatever it raises, it failed)
+        got = error
+    if not isinstance(got, Exception) and got == eval(wanted, names):  # noqa: S307
+        return False
+    print(f"Failed example:\n    {call}\nExpected:\n    {wanted}\nGot:\n    {got!r}")
+    return True
+
 
 path, name = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("tried", path)
@@ -15,4 +61,8 @@ wanted = [test for test in tests if test.examples and test.name.rpartition(".")[
 runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
 for test in wanted:
     runner.run(test)
-sys.exit(0 if wanted and not runner.failures else 1)
+names = vars(module)
+text = getattr(names.get(name), "__doc__", None) or ""
+others = list(shown(text, name, names.keys() | set(dir(builtins))))
+failed = [pair for pair in others if fails(*pair, names)]
+sys.exit(1 if failed or runner.failures else 0 if wanted or others else 2)

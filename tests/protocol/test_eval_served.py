@@ -9,6 +9,8 @@ import pytest
 
 from fimble.measure.driver import SERVE
 from fimble.measure.eval import ask
+from fimble.measure.eval.programs import ProgramRow
+from fimble.measure.eval.reviewing import Told, review_rows
 from fimble.measure.eval.rows import Judge, Row
 
 pytestmark = pytest.mark.protocol
@@ -18,7 +20,10 @@ pytestmark = pytest.mark.protocol
 def scripted(tmp_path, monkeypatch):
     """Make the servers that are started answer from a script."""
     file = tmp_path / "script.json"
-    file.write_text(json.dumps({"answers": {"return ": "a + b\n"}}))
+    doubts = {"-": "+"}
+    file.write_text(
+        json.dumps({"answers": {"return ": "a + b\n", "a ": "+ b\n"}, "doubts": doubts})
+    )
     monkeypatch.setattr(ask, "SERVE", (*SERVE, "--scripted", str(file)))
 
 
@@ -68,3 +73,15 @@ def test_no_row_knows_the_text_of_another(telling):
 def test_only_the_files_of_a_row_are_its_project(telling):
     rows = (asking("one", (("shapes.py", SHAPES),)), asking("two"))
     assert told(*rows) == ["circle_area", "nothing"]
+
+
+def test_programs_are_reviewed_by_a_server(scripted):
+    right = "def add(a, b):\n    return a + b\n"
+    row = ProgramRow("one", "group", "add.py", "add", right.replace("+", "-"), right, (1,))
+
+    [found], _ = asyncio.run(review_rows([row], {}, lambda _done: None))
+
+    said = "`-` is unexpected here. Fimble would write: return a + b"
+    assert found.hints == (Told(1, 13, said, "+ b"),)
+    assert found.alarms == ()
+    assert found.mended

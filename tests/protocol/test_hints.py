@@ -21,9 +21,7 @@ async def reviewed(editor):
 
 def published(editor):
     """The diagnostics that the server sent last."""
-    method = "textDocument/publishDiagnostics"
-    sent = [one["params"] for one in editor.unexpected if one["method"] == method]
-    return sent[-1]["diagnostics"] if sent else None
+    return editor.diagnostics.get(URI)
 
 
 def lines(editor):

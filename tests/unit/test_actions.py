@@ -393,7 +393,7 @@ async def fix_function(marked, answer):
     snapshot, _ = snapshot_of("a.py", marked)
     end = snapshot.text.index("\n\n\n")
     told = Diagnostic(0, end, "gcd(13, 13) raises RecursionError")
-    made = Chatting(answer if callable(answer) else Script(default=answer))
+    made = Chatting(Script(default=answer) if isinstance(answer, str) else answer)
     made.start()
     [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, DEFAULTS, (told,)), ["quickfix"])
     outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, made))
@@ -426,4 +426,33 @@ async def test_a_function_is_not_replaced_by_nothing_new(answer):
 
     assert outcome.edits == ()
     assert outcome.message
-    assert len(made.prompts) == DEFAULTS.actions.candidates
+    # One of them asks what is unexpected.
+    assert len(made.prompts) == DEFAULTS.actions.candidates + 1
+
+
+async def test_where_the_model_repeats_itself_the_least_expected_line_is_mended():
+    same = "    if b == 0:\n        return a\n    else:\n        return gcd(a % b, b)\n```\n"
+    script = Script(default=same, answers={"gcd(": "b, a % b)\n"}, doubts={"a": "b"})
+    snapshot, outcome, _ = await fix_function(WRONG, script)
+
+    [edit] = outcome.edits
+    assert snapshot.text[edit.start : edit.end] == "        return gcd(a % b, b)"
+    assert edit.text == "        return gcd(b, a % b)"
+
+
+async def test_a_mended_function_passes_its_examples():
+    if not await sandbox.available():
+        pytest.skip("code cannot be run apart from everything else here")
+    allowed = read({"verify": {"execute": True}})[0]
+    marked = EXAMPLES.replace("█pass", "a = a\n    return a + 3█")
+    answers = iter(["    return a + 1\n", "    return a * 2\n"])
+    snapshot, offset = snapshot_of("a.py", marked)
+    told = Diagnostic(0, offset, "double(3) gives 6, not 6")
+    made = Chatting(lambda _tail: next(answers, ""))
+    made.start()
+    [offer] = actions.offers(Look(snapshot, 0, offset, LANGUAGES, allowed, (told,)), ["quickfix"])
+
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, allowed, made))
+
+    assert "return a * 2" in applied(snapshot.text, outcome.edits)
+    assert outcome.verified

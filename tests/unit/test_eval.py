@@ -12,10 +12,10 @@ from fimble.errors import FimbleError
 from fimble.measure.eval.ask import Answer
 from fimble.measure.eval.commands import setting
 from fimble.measure.eval.execute import PYTHON, Program, Runner
-from fimble.measure.eval.figures import FIMBLE, RAW, Judged
+from fimble.measure.eval.figures import FIMBLE, RAW, Judged, comparison, figures
 from fimble.measure.eval.raw import first_block, first_line
+from fimble.measure.eval.report import laid_over, summed_up
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
-from fimble.measure.eval.run import laid_over, summed_up
 from fimble.measure.eval.score import (
     Edit,
     Score,
@@ -345,7 +345,7 @@ def test_what_many_answers_come_to():
     poor = Judged(row, Answer((), 30.0, "shown"), Score(shown=True, worse=True))
     none = Judged(row, Answer((), 20.0, "empty"), Score())
 
-    report = summed_up([row] * 3, {FIMBLE: [good, poor, none], RAW: [good, good, none]})
+    report = summed_up({FIMBLE: [good, poor, none], RAW: [good, good, none]}, figures, comparison)
 
     found = report["groups"]["group"][FIMBLE]
     assert found["shown"]["share"] == pytest.approx(2 / 3)

@@ -1,4 +1,4 @@
-"""`fimble eval implement` and `fix`: reading rows, judging what actions did."""
+"""`fimble eval implement`, `fix` and `review`: reading rows, judging what actions did."""
 
 import gzip
 import json
@@ -10,6 +10,8 @@ from fimble.measure.eval.act import Deed
 from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.lint import linted
 from fimble.measure.eval.plain import code_of
+from fimble.measure.eval.programs import load_programs
+from fimble.measure.eval.reviewing import Reviewed, Told, review_comparison, review_figures
 from fimble.measure.eval.rows import Suite
 from fimble.measure.eval.tasks import load_tasks
 from fimble.measure.eval.verdict import JudgedDeed, Verdict, deed_comparison, deed_figures, judge
@@ -40,12 +42,14 @@ DATA = {
         "task_id": "Python/0",
         "prompt": PROMPT,
         "buggy_solution": "    return a + 1\n",
+        "canonical_solution": "    return a * 2\n",
         "entry_point": "double",
         "test": "assert double(2) == 4",
     },
     "quixbugs/python": {
         "name": "half",
-        "buggy": 'def half(a):\n    return a // 3\n\n\n"""\nHalf as much.\n"""\n',
+        "buggy": '\ndef half(a):\n    return a // 3\n\n\n"""\nHalf as much.\n"""\n',
+        "correct": 'def half(a):\n    return a // 2\n\n\n"""\nOr: return a / 2\n"""\n',
         "json_cases": [[[4], 2], [["x" * 99], 1]],
         "pytest": "",
         "node_module": "class Node: pass\n",
@@ -182,3 +186,36 @@ def test_what_many_deeds_come_to(rows):
 )
 def test_the_first_code_block_is_the_answer(answer, code):
     assert code_of(answer, "y\n") == code
+
+
+@pytest.fixture(scope="module")
+def programs(data):
+    return {row.group: row for row in load_programs(data, 0)}
+
+
+def test_a_program_has_a_version_without_its_mistake(programs):
+    row = programs["quixbugs"]
+    assert row.wrong == (2,)
+    assert row.correct == 'def half(a):\n    return a // 2\n\n\n"""\nHalf as much.\n"""\n'
+    assert (row.place(row.buggy), row.place(row.correct)) == (1, 0)
+    assert programs["human-eval-fix"].wrong == (6,)
+
+
+def test_programs_must_be_there(tmp_path):
+    with pytest.raises(FimbleError, match="no programs"):
+        load_programs(tmp_path, 0)
+
+
+def test_what_many_reviews_come_to(programs):
+    row = programs["quixbugs"]
+    here, there = Told(2, 16, "", "2"), Told(1, 0, "", "x")
+    first = Reviewed(row, (here, there), (), (10.0, 10.0))
+    second = Reviewed(row, (there, Told(2, 16, "", "4")), (there,), (30.0, 30.0))
+
+    found = review_figures([first, second])
+
+    assert (found["first"]["hits"], found["among"]["hits"], found["mended"]["hits"]) == (1, 2, 1)
+    assert (found["alarmed"]["hits"], found["hints_wrong"], found["hints_correct"]) == (1, 2, 0.5)
+    assert found["ms_p50"] == pytest.approx(20)
+    assert review_comparison([first], [second])["first"]["only_first"] == 1
+    json.dumps(found)

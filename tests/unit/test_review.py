@@ -59,6 +59,23 @@ async def test_of_a_line_the_worst_counts_and_of_a_function_three_lines():
     assert len(lines) == len(set(lines)) == review.MAX_HINTS
 
 
+async def test_the_worst_of_the_file_is_told_first():
+    marked = "█X = 1\n\n\ndef f(n):\n    return n + 1\n\n\ndef g(n):\n    n ^= 1\n    return n\n"
+    made = engine(doubts={"+": "-", "^": "&"}, answers={"    n ": "*= 1\n", "return n ": "- 1\n"})
+    _, hints = await reviewing(marked, made)
+
+    assert [hint.message.partition(".")[0] for hint in hints] == [
+        "`+` is unexpected here (1 of 2)",
+        "`^` is unexpected here (2 of 2)",
+    ]
+
+
+async def test_what_stands_above_the_body_is_not_judged():
+    made = engine(doubts={"count": "number", "n": "m"}, default="m = 1\n")
+
+    assert (await reviewing("def count(█n):\n    return 1\n", made))[1] == ()
+
+
 async def test_a_line_that_what_follows_speaks_against_is_no_better():
     marked = "def f(n):█\n    old = 0\n    return old\n"
     made = engine(doubts={"old": "new", "new": "old", "n": "m"}, default="n = 0\n")

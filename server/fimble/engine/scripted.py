@@ -65,8 +65,8 @@ class Script:
 
     ``answers`` maps a needle, looked for at the end of the prompt's last text piece, to the
     text that follows; the longest needle wins, then ``default``. ``others`` maps an answer to
-    those of the branches after it. ``delay_ms`` passes before each piece. ``state`` is where the
-    engine stands once started. ``chat_template`` makes it a model that follows instructions.
+    those of further branches or draws. ``delay_ms`` passes before each piece. ``state`` is where
+    the engine stands once started. ``chat_template`` makes it a model that follows instructions.
 
     ``ranks`` are the log-probabilities of ranked texts, `UNRANKED` for all others; ``doubts`` maps
     a word of a judged text to what the model would have written instead.
@@ -149,9 +149,10 @@ class ScriptedEngine:
         self._check_ready()
         self.prompts.append(prompt)
         answer = self._answer(_tail(prompt))
-        if sampling.branch:
+        draw = sampling.branch or (sampling.seed if sampling.temperature else 0)
+        if draw:
             others = self.script.others.get(answer, ())
-            answer = others[sampling.branch - 1] if sampling.branch <= len(others) else answer
+            answer = others[draw - 1] if draw <= len(others) else answer
         if one_line and "\n" in answer:
             answer = f"{answer.partition(chr(10))[0]}\n"
         return ScriptedGeneration(self, prompt, answer, max_tokens)

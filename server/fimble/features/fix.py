@@ -12,22 +12,19 @@ from typing import Final
 
 from fimble.check.command import Problem, problems
 from fimble.check.place import indent, width
-from fimble.engine.messages import Prompt
+from fimble.features.examples import can_run, examples_failure
+from fimble.features.mend import FEW_LINES, function_anew, function_around
 from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.writing import (
     answers,
-    body_part,
     definitions_of,
     infill,
     is_sound,
     missing_imports,
     path_of,
-    reaches,
     with_newlines,
 )
-from fimble.prompt.chat import Message, chat_prompt
-from fimble.prompt.fim import unix
-from fimble.source.around import Definition, code_within, enclosing, line_end, line_start
+from fimble.source.around import line_end, line_start
 from fimble.source.edits import Edit, applied, line_edits
 from fimble.source.text import Snapshot
 from fimble.source.tree import error_count
@@ -38,14 +35,6 @@ MAX_OFFERS: Final = 3
 MAX_ROUNDS: Final = 3
 MAX_TOKENS: Final = 96
 MAX_ALL: Final = 20
-FEW_LINES: Final = 4
-"""A diagnostic of fewer lines is about these lines, whatever is around them."""
-MAX_LINES: Final = 60
-MAX_FUNCTION_TOKENS: Final = 640
-"""A function is written anew as a whole if it has fewer lines: at most so many tokens."""
-ABOVE: Final = 600
-"""Characters on either side of such a function that the model sees."""
-MAX_NOTE: Final = 300
 TITLE_CHARS: Final = 60
 NOTHING: Final = "No fix was found that passes the checks."
 _QUIETED: Final = re.compile(
@@ -91,14 +80,24 @@ async def make(task: Task) -> Outcome:
     diagnostic = task.offer.diagnostics[0]
     before = Before(_errors(task.snapshot), await _check(task, task.snapshot.text))
     tried: set[str] = set()
+    unproven: Outcome | None = None
+    function = function_around(task, diagnostic)
+    runs = task.settings.verify.execute and function and await can_run(task, function)
     task.report("looking for a fix", 0.1)
     async for edits in _candidates(task, diagnostic, before, tried):
         task.report("checking a fix", 0.3 + 0.6 * len(tried) / (len(tried) + 2))
         verdict = await _judge(task, diagnostic, before, edits)
-        if verdict is not False:
+        if verdict is False:
+            continue
+        outcome = Outcome(_small(task.snapshot, edits), verified=verdict is True)
+        if function is None or not runs:
             # What cannot be checked cannot be chosen from either: the likeliest comes first.
-            return Outcome(_small(task.snapshot, edits), verified=verdict is True)
-    return Outcome(message=NOTHING)
+            return outcome
+        failure = await examples_failure(task, function.name, edits)
+        if not failure:
+            return replace(outcome, verified=failure is not None)
+        unproven = unproven or replace(outcome, verified=False)
+    return unproven or Outcome(message=NOTHING)
 
 
 async def _make_all(task: Task) -> Outcome:
@@ -140,11 +139,11 @@ async def _candidates(
             if text != snapshot.text and text not in tried:
                 tried.add(text)
                 yield edits
-    function = _function(task, diagnostic)
+    function = function_around(task, diagnostic)
     if function is None:
         found = _lines_anew(task, diagnostic, before, tried)
     else:
-        found = _function_anew(task, function, diagnostic, tried)
+        found = function_anew(task, function, diagnostic, tried)
     async with aclosing(found):
         async for edits in found:
             yield edits
@@ -176,64 +175,6 @@ async def _lines_anew(
         # Without an answer or a complaint that is new, the model would say the same again.
         if len(tried) == known:
             return
-
-
-def _function(task: Task, diagnostic: Diagnostic) -> Definition | None:
-    """Return the function that is wrong as a whole, as a failing test says; None for lines."""
-    snapshot, start, end = task.snapshot, diagnostic.start, diagnostic.end
-    if snapshot.line_of(end) - snapshot.line_of(start) < FEW_LINES:
-        return None
-    found = enclosing(snapshot, task.languages, start, end, callable_only=True)
-    if found is None or snapshot.text[found.start : found.end].count("\n") >= MAX_LINES:
-        return None
-    return found
-
-
-async def _function_anew(
-    task: Task, function: Definition, diagnostic: Diagnostic, tried: set[str]
-) -> AsyncGenerator[tuple[Edit, ...], None]:
-    """Yield the function's code as the model writes it in a conversation about the mistake.
-
-    Its header and what describes it stay as they are.
-    """
-    snapshot = task.snapshot
-    code = code_within(snapshot, task.languages, function)
-    if code is None:
-        return
-    first, last = line_start(snapshot, code[0]), code[1]
-    old = unix(snapshot.text[first:last])
-    outside = width(snapshot.line_text(snapshot.line_of(function.start)))
-    prompt = _conversation(task, function, first, diagnostic)
-    done = reaches(body_part, outside)
-    async for text in answers(task, (prompt,), MAX_FUNCTION_TOKENS, done, old):
-        # Nothing is written yet on the line that it begins with.
-        new = body_part(f"\n{text}", outside).strip("\n").rstrip()
-        edit = Edit(first, last, with_newlines(snapshot, new))
-        whole = applied(snapshot.text, [edit])
-        if new and new != old and whole not in tried:
-            tried.add(whole)
-            yield (*missing_imports(task, new), edit)
-
-
-def _conversation(
-    task: Task, function: Definition, first: int, diagnostic: Diagnostic
-) -> Prompt | None:
-    """Ask for the function from offset ``first`` on; None if the model cannot be talked to."""
-    info = task.engine.status.info
-    if info is None:
-        return None
-    snapshot = task.snapshot
-    start, end = function.start, function.end
-    above, below = snapshot.text[max(start - ABOVE, 0) : start], snapshot.text[end : end + ABOVE]
-    notes = (diagnostic.message, *diagnostic.related)
-    said = "\n".join(" ".join(one.split())[:MAX_NOTE] for one in notes)
-    order = (
-        f"`{function.name}` in this {snapshot.language.name} code is wrong: {said}\n"
-        f"Write `{function.name}` again with this mistake mended and nothing else changed."
-        " Answer with the code only."
-    )
-    question = Message("user", f"{order}\n\n```\n{above}{snapshot.text[start:end]}{below}\n```")
-    return chat_prompt((question,), info, begin=f"```\n{snapshot.text[start:first]}")
 
 
 async def _complaints(task: Task, text: str, new: str, before: Before) -> list[str]:

@@ -87,13 +87,13 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     name = stub.definition.name
     runs = task.settings.verify.execute and await can_run(task, stub.definition)
     failed: list[tuple[Outcome, Wrong]] = []
-    async for edit in _bodies(task, stub, (_fim(task, stub), _chat(task, stub))):
+    async for edit in _bodies(task, stub, (_chat(task, stub), _fim(task, stub))):
         outcome = await _sound(task, edit)
         if outcome is None:
             continue
-        failure = await examples_failure(task, name, outcome.edits) if runs else ""
+        failure = await examples_failure(task, name, outcome.edits) if runs else None
         if not failure:
-            return replace(outcome, verified=runs)
+            return replace(outcome, verified=failure is not None)
         failed.append((outcome, Wrong(edit.text, failure)))
     for _ in range(MAX_ROUNDS if failed else 0):
         task.report("repairing", 0.8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -13,7 +13,7 @@ from fimble.check.command import compiles, problems
 from fimble.check.parse import parses_no_worse
 from fimble.check.place import closing, indent, width
 from fimble.check.stop import FENCE, SENTINEL
-from fimble.engine.messages import Priority, Prompt, Sampling
+from fimble.engine.messages import GREEDY, Priority, Prompt, Sampling
 from fimble.errors import EngineLoading
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import Budget, lay_out
@@ -30,12 +30,21 @@ NEARBY: Final = Budget(prefix=1400, suffix=500)
 """Characters that an action reads on either side of its place: 550 tokens, 2.5 s for the 0.5B on
 two cores if nothing of it was read before."""
 
+TEMPERATURE: Final = 0.7
+"""Of all answers but the first: what the publisher of the catalogue's models recommends."""
 CONTEXT_DEFINITIONS: Final = 3
 CONTEXT_LINES: Final = 6
 
 
 def infill(
-    snapshot: Snapshot, start: int, end: int, engine: Engine, *, lead: str = "", context: str = ""
+    snapshot: Snapshot,
+    start: int,
+    end: int,
+    engine: Engine,
+    *,
+    lead: str = "",
+    context: str = "",
+    budget: Budget = NEARBY,
 ) -> Prompt:
     """Ask for what belongs between two offsets, where ``lead`` has been written already.
 
@@ -43,7 +52,7 @@ def infill(
     """
     info = model(engine)
     spliced = snapshot.splice(start, end, lead, snapshot.version)
-    layout = lay_out(spliced, start + len(lead), NEARBY, None)
+    layout = lay_out(spliced, start + len(lead), budget, None)
     return prompt_for(replace(layout, prefix=context + layout.prefix), info)
 
 
@@ -55,23 +64,25 @@ def model(engine: Engine) -> ModelInfo:
     return info
 
 
-async def answers(
+async def answers(  # noqa: PLR0917
     task: Task,
     prompts: Sequence[Prompt | None],
     max_tokens: int,
     done: Callable[[str], bool],
     guess: str = "",
+    samples: Iterable[int] | None = None,
 ) -> AsyncGenerator[str, None]:
-    r"""Yield what the model writes for each prompt in turn, then with other beginnings.
+    r"""Yield what the model writes for each prompt in turn, first greedily, then by chance.
 
     It writes until ``done`` says that it is enough, and only as long as somebody asks for more;
-    line ends are ``\n``. ``guess`` is text that the answer may well repeat.
+    line ends are ``\n``. ``guess`` is text that the answer may well repeat. ``samples`` are the
+    draws, of which 0 is the greedy one; as many as the settings allow if they are not given.
     """
     seen: set[str] = set()
     asked = [one for one in prompts if one is not None]
-    for branch in range(task.settings.actions.candidates):
+    for sample in range(task.settings.actions.candidates) if samples is None else samples:
         for prompt in asked:
-            text = await _answer(task.engine, prompt, max_tokens, done, guess, branch)
+            text = await _answer(task.engine, prompt, max_tokens, done, guess, sample)
             if text not in seen:
                 seen.add(text)
                 yield text
@@ -83,14 +94,14 @@ async def _answer(  # noqa: PLR0917  (one caller, right above)
     max_tokens: int,
     done: Callable[[str], bool],
     guess: str,
-    branch: int,
+    sample: int,
 ) -> str:
     text = ""
     async with engine.generate(
         prompt,
         max_tokens=max_tokens,
         priority=Priority.ACTION,
-        sampling=Sampling(branch=branch),
+        sampling=Sampling(temperature=TEMPERATURE, seed=sample) if sample else GREEDY,
         guess=guess,
     ) as generation:
         async for piece in generation:

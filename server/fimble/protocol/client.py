@@ -77,8 +77,9 @@ class EditorClient:
 
     ``settings`` is what the server gets when it pulls the section ``fimble``. What the server
     sends by itself is collected: ``messages`` (window/showMessage), ``progress`` ($/progress
-    values), ``shown`` (window/showDocument) and ``log`` (lines of standard error). ``answers`` are
-    what the server's own requests get instead of the sensible answer, by method.
+    values), ``shown`` (window/showDocument), ``diagnostics`` (the last of each document) and
+    ``log`` (lines of standard error). ``answers`` are what the server's own requests get instead
+    of the sensible answer, by method.
     """
 
     command: Sequence[str]
@@ -88,6 +89,7 @@ class EditorClient:
     messages: list[str] = field(default_factory=list)
     progress: list[dict[str, Any]] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
+    diagnostics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     registrations: list[str] = field(default_factory=list)
     server_capabilities: dict[str, Any] = field(default_factory=dict)
@@ -411,18 +413,34 @@ class EditorClient:
         self._arrived.set()
 
     def _take(self, message: dict[str, Any]) -> None:
+        if "method" not in message:
+            self._take_answer(message)
+        elif "id" not in message:
+            self._take_notification(message)
+        else:
+            result = self._sensible(message["method"], message.get("params") or {})
+            answer = self.answers.get(message["method"], {"result": result})
+            self.send({"id": message["id"], **answer})
+
+    def _take_notification(self, message: dict[str, Any]) -> None:
         params = message.get("params") or {}
-        result: Any = None
-        match message.get("method"):
-            case None:
-                self._take_answer(message)
-            case "window/showDocument":
-                self.shown.append(params["uri"])
-                result = {"success": True}
+        match message["method"]:
             case "window/showMessage":
                 self.messages.append(params["message"])
             case "$/progress":
                 self.progress.append({"token": params["token"], **params["value"]})
+            case "textDocument/publishDiagnostics":
+                self.diagnostics[params["uri"]] = params["diagnostics"]
+            case _:
+                self.unexpected.append(message)
+
+    def _sensible(self, method: str, params: dict[str, Any]) -> Any:
+        """Do what the server asks for, and return the answer."""
+        result: Any = None
+        match method:
+            case "window/showDocument":
+                self.shown.append(params["uri"])
+                result = {"success": True}
             case "workspace/configuration":
                 result = [self.settings for _ in params["items"]]
             case "client/registerCapability":
@@ -430,11 +448,7 @@ class EditorClient:
             case "workspace/applyEdit":
                 self.apply(params["edit"])
                 result = {"applied": True}
-            case _ if "id" not in message:
-                self.unexpected.append(message)
-        if "method" in message and "id" in message:
-            answer = self.answers.get(message["method"], {"result": result})
-            self.send({"id": message["id"], **answer})
+        return result
 
     def _take_answer(self, message: dict[str, Any]) -> None:
         future = self._waiting.pop(message.get("id") or 0, None)

@@ -68,9 +68,10 @@ class Language:
     that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
     ``compiler`` is a command that reads a file from standard input and fails if it does not
     compile, running nothing of it; so are ``checkers``, which print
-    ``file:line:column: code message``. ``examples`` is what an example in a comment begins with;
-    where it is set, the folder's program `examples` runs those of one function. ``types`` is what
-    annotations of parameters and results are called, where a function may do without them.
+    ``file:line:column: code message``. ``examples`` is a regular expression for
+    what examples in a comment look like; where it is set, the folder's program `examples` runs
+    those of one function. ``types`` is what annotations of parameters and results are called, where
+    a function may do without them.
     """
 
     id: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -19,10 +18,10 @@ from fimble.measure.driver import options
 from fimble.measure.eval.act import Deed, act_on_rows
 from fimble.measure.eval.acting_table import deed_table, show_tasks
 from fimble.measure.eval.execute import Runner
-from fimble.measure.eval.figures import AGAINST, FIMBLE, PLAIN, groups, of_group
+from fimble.measure.eval.figures import AGAINST, FIMBLE, PLAIN
 from fimble.measure.eval.plain import plain_rows
+from fimble.measure.eval.report import hand_out, laid_over, of_groups, portion, summed_up
 from fimble.measure.eval.rows import Suite
-from fimble.measure.eval.run import FILE_WIDTH, laid_over
 from fimble.measure.eval.tasks import TaskRow, load_tasks
 from fimble.measure.eval.verdict import JudgedDeed, deed_comparison, deed_figures, judge
 from fimble.measure.once import start_engine
@@ -56,15 +55,9 @@ class TaskPlan:
 
 def evaluate_tasks(plan: TaskPlan, *, show: int, json_file: Path | None) -> int:
     """Measure, print a table, and write what was asked for; raises `FimbleError`."""
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
     report = asyncio.run(measure_tasks(plan))
-    if show:
-        console.print(show_tasks(report["each"][:show]))
-    console.print(deed_table(report))
-    if json_file:
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    rows = [show_tasks(report["each"][:show])] if show else []
+    hand_out(report, [*rows, deed_table(report)], json_file)
     return 0
 
 
@@ -91,23 +84,17 @@ async def measure_tasks(plan: TaskPlan) -> dict[str, Any]:
         "profile": status["profile"],
         "machine": machine(load_before),
         "notes": notes,
-        **_summed_up(sides),
+        **summed_up(sides, deed_figures, deed_comparison),
         "each": _each(rows, sides),
     }
 
 
 async def chosen_tasks(plan: TaskPlan, runner: Runner) -> tuple[list[TaskRow], list[str]]:
     """Return the rows of a plan that can be judged here, and what is to be said of the others."""
-    rows = load_tasks(plan.suite, plan.data, plan.seed)
-    known = list(dict.fromkeys(row.group for row in rows))
-    if unknown := [name for name in plan.only if name not in known]:
-        raise FimbleError(f"There are no rows `{unknown[0]}`, but {', '.join(known)}.")
-    rows = [row for row in rows if not plan.only or row.group in plan.only]
+    rows = of_groups(load_tasks(plan.suite, plan.data, plan.seed), plan.only)
     missing = Counter(row.group for row in rows if not runner.can_run(row.tool))
     notes = [f"{group}: cannot be run here, left out" for group in missing]
-    rows = [row for row in rows if row.group not in missing]
-    rows = rows[plan.skip :]
-    rows = rows[: plan.rows] if plan.rows else rows
+    rows = portion([row for row in rows if row.group not in missing], plan.skip, plan.rows)
     told = [row for row in [await _with_message(row, runner) for row in rows] if row is not None]
     if len(told) < len(rows):
         notes.append(f"{len(rows) - len(told)} rows whose test passes as they are, left out")
@@ -159,25 +146,6 @@ async def _sides(
             finally:
                 await engine.close()
     return deeds, status
-
-
-def _summed_up(sides: Mapping[str, Sequence[JudgedDeed]]) -> dict[str, Any]:
-    """Return the figures of each group and side, and what the other sides are to the first."""
-    names = groups([one.row for one in sides[FIMBLE]])
-    return {
-        "groups": {
-            group: {side: deed_figures(of_group(judged, group)) for side, judged in sides.items()}
-            for group in names
-        },
-        "paired": {
-            group: {
-                side: deed_comparison(of_group(sides[FIMBLE], group), of_group(judged, group))
-                for side, judged in sides.items()
-                if side != FIMBLE
-            }
-            for group in names
-        },
-    }
 
 
 def _each(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from fimble.measure.eval.acting import TaskPlan
 
 _HELP: Final = {
     "infilling": "lines, blocks and spans missing in functions; run against their tests",
@@ -42,6 +46,11 @@ def add_evals(parser: argparse.ArgumentParser) -> None:
         )
         _add_report(suite)
         suite.set_defaults(run=_run_tasks, suite=name)
+    suite = suites.add_parser("review", help="mistakes that a review finds, and its false alarms")
+    _add_rows(suite, with_cursor=False)
+    _add_settings(suite)
+    _add_report(suite)
+    suite.set_defaults(run=_run_reviews, suite="review", plain=False)
 
 
 def _add_gate(suite: argparse.ArgumentParser) -> None:
@@ -122,7 +131,7 @@ def setting(text: str) -> dict[str, Any]:
 
 
 def _merged(settings: list[dict[str, Any]]) -> dict[str, Any]:
-    from fimble.measure.eval.run import laid_over  # noqa: PLC0415
+    from fimble.measure.eval.report import laid_over  # noqa: PLC0415
 
     whole: dict[str, Any] = {}
     for one in settings:
@@ -169,13 +178,25 @@ def _run_gate(args: argparse.Namespace) -> int:
 
 
 def _run_tasks(args: argparse.Namespace) -> int:
-    from fimble.measure.eval.acting import RUNNING, TaskPlan, evaluate_tasks  # noqa: PLC0415
+    from fimble.measure.eval.acting import RUNNING, evaluate_tasks  # noqa: PLC0415
     from fimble.measure.eval.rows import Suite  # noqa: PLC0415
 
-    suite = Suite(args.suite)
-    against = RUNNING if suite is Suite.IMPLEMENT else None
-    plan = TaskPlan(
-        suite=suite,
+    against = RUNNING if args.suite == Suite.IMPLEMENT else None
+    return evaluate_tasks(_task_plan(args, against), show=args.show, json_file=args.json)
+
+
+def _run_reviews(args: argparse.Namespace) -> int:
+    from fimble.measure.eval.reviewing import evaluate_reviews  # noqa: PLC0415
+
+    return evaluate_reviews(_task_plan(args, None), show=args.show, json_file=args.json)
+
+
+def _task_plan(args: argparse.Namespace, against: Mapping[str, Any] | None) -> TaskPlan:
+    from fimble.measure.eval.acting import TaskPlan  # noqa: PLC0415
+    from fimble.measure.eval.rows import Suite  # noqa: PLC0415
+
+    return TaskPlan(
+        suite=Suite(args.suite),
         data=args.data,
         rows=args.rows,
         skip=args.skip,
@@ -186,4 +207,3 @@ def _run_tasks(args: argparse.Namespace) -> int:
         against=against if args.against is None else _merged(args.against),
         plain=args.plain,
     )
-    return evaluate_tasks(plan, show=args.show, json_file=args.json)

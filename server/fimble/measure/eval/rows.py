@@ -44,6 +44,7 @@ class Suite(StrEnum):
     ITEMS = "items"
     IMPLEMENT = "implement"
     FIX = "fix"
+    REVIEW = "review"
 
 
 class Cursor(StrEnum):

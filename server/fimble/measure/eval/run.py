@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import psutil
 from rich.console import Console
 from rich.progress import Progress
 
-from fimble.errors import FimbleError
 from fimble.measure.driver import options
 from fimble.measure.eval.ask import Answer, Way, answer_rows
 from fimble.measure.eval.execute import Runner
@@ -24,18 +22,14 @@ from fimble.measure.eval.figures import (
     Judged,
     comparison,
     figures,
-    groups,
-    of_group,
 )
 from fimble.measure.eval.raw import raw_rows
+from fimble.measure.eval.report import hand_out, laid_over, of_groups, portion, summed_up
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
 from fimble.measure.eval.score import Score, score, score_items
 from fimble.measure.eval.table import eval_table, show_rows
 from fimble.measure.typist import machine
 from fimble.source.languages import Languages
-
-FILE_WIDTH: Final = 200
-"""Where no terminal says how wide it is, the table shall not be broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +57,16 @@ class Plan:
 
 def evaluate(plan: Plan, *, show: int, json_file: Path | None) -> int:
     """Measure, print a table, and write what was asked for; raises `FimbleError`."""
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
     report = asyncio.run(measure(plan))
-    if show:
-        console.print(show_rows(report["each"][:show]))
-    console.print(eval_table(report))
-    if json_file:
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    rows = [show_rows(report["each"][:show])] if show else []
+    hand_out(report, [*rows, eval_table(report)], json_file)
     return 0
 
 
 def chosen_rows(plan: Plan) -> list[Row]:
     """Return the rows of a plan."""
     rows = load(plan.suite, plan.data, plan.cursor, plan.seed)
-    if plan.only:
-        known = groups(rows)
-        if unknown := [name for name in plan.only if name not in known]:
-            raise FimbleError(f"There are no rows `{unknown[0]}`, but {', '.join(known)}.")
-        rows = [row for row in rows if row.group in plan.only]
-    rows = rows[plan.skip :]
-    rows = rows[: plan.rows] if plan.rows else rows
-    if not rows:
-        raise FimbleError("There are no rows left to measure.")
-    return rows
+    return portion(of_groups(rows, plan.only), plan.skip, plan.rows)
 
 
 async def measure(plan: Plan) -> dict[str, Any]:
@@ -115,27 +94,8 @@ async def measure(plan: Plan) -> dict[str, Any]:
         "model": status["model"],
         "profile": status["profile"],
         "machine": machine(load_before),
-        **summed_up(rows, sides),
+        **summed_up(sides, figures, comparison),
         "each": _each(rows, sides),
-    }
-
-
-def summed_up(rows: Sequence[Row], sides: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
-    """Return the figures of each group and side, and what the other sides are to the first."""
-    names = groups(rows)
-    return {
-        "groups": {
-            group: {side: figures(of_group(judged, group)) for side, judged in sides.items()}
-            for group in names
-        },
-        "paired": {
-            group: {
-                side: comparison(of_group(sides[FIMBLE], group), of_group(judged, group))
-                for side, judged in sides.items()
-                if side != FIMBLE
-            }
-            for group in names
-        },
     }
 
 
@@ -162,17 +122,6 @@ async def _sides(plan: Plan, rows: Sequence[Row]) -> tuple[dict[str, list[Answer
                 plan.peer, rows, status, lambda done: progress.update(task, completed=done)
             )
     return answers, status
-
-
-def laid_over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings with others laid over them."""
-    result = dict(base)
-    for key, value in more.items():
-        old = result.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            value = laid_over(old, value)  # noqa: PLW2901
-        result[key] = value
-    return result
 
 
 async def _judge(row: Row, answer: Answer, languages: Languages, runner: Runner) -> Score:
