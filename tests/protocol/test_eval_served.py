@@ -46,18 +46,6 @@ def test_rows_are_answered_by_a_server(scripted, warm, files):
     assert done == [0, 1, 2]
 
 
-def test_programs_are_reviewed_by_a_server(scripted):
-    right = "def add(a, b):\n    return a + b\n"
-    row = ProgramRow("one", "group", "add.py", "add", right.replace("+", "-"), right, (1,))
-
-    [found], _ = asyncio.run(review_rows([row], {}, lambda _done: None))
-
-    said = "`-` is unexpected here. Fimble would write: return a + b"
-    assert found.hints == (Told(1, 13, said, "+ b"),)
-    assert found.alarms == ()
-    assert found.mended
-
-
 @pytest.fixture
 def telling(monkeypatch):
     """Make the servers say what of other files they were shown."""
@@ -85,3 +73,15 @@ def test_no_row_knows_the_text_of_another(telling):
 def test_only_the_files_of_a_row_are_its_project(telling):
     rows = (asking("one", (("shapes.py", SHAPES),)), asking("two"))
     assert told(*rows) == ["circle_area", "nothing"]
+
+
+def test_programs_are_reviewed_by_a_server(scripted):
+    right = "def add(a, b):\n    return a + b\n"
+    row = ProgramRow("one", "group", "add.py", "add", right.replace("+", "-"), right, (1,))
+
+    [found], _ = asyncio.run(review_rows([row], {}, lambda _done: None))
+
+    said = "`-` is unexpected here. Fimble would write: return a + b"
+    assert found.hints == (Told(1, 13, said, "+ b"),)
+    assert found.alarms == ()
+    assert found.mended

@@ -5,6 +5,7 @@ lines, multiple lines and random spans; lines in JavaScript, Java, Go and Rust w
 the start, inside a word and inside the line), each right (exact, or its tests pass) or wrong. The
 constants are its coefficients; cross-validated by task, its AUC is 0.80, that of the mean log
 probability alone 0.73. Of the 65 % with the highest scores 88 % are right, of all 72 %.
+``fimble eval gate`` fits them again; `docs/suggestions.md` has what it found.
 """
 
 from __future__ import annotations

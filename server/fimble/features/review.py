@@ -117,8 +117,8 @@ async def make(task: Task) -> Outcome:
         task.report(function.name, number / len(wanted))
         hints += [hint async for hint in suspects(task, function)]
     hints.sort(key=lambda hint: -hint.doubt.weight)
-    found = tuple(_diagnostic(task, hints, rank) for rank in range(len(hints)))
-    return Outcome(message="" if found else NOTHING, found=found)
+    told = tuple(_diagnostic(task, hints, rank) for rank in range(len(hints)))
+    return Outcome(message="" if told else NOTHING, found=told)
 
 
 async def suspects(task: Task, function: Definition) -> AsyncGenerator[Hint, None]:
