@@ -40,9 +40,9 @@ vsix: setup
 # Record the editors with the real model, for the README.
 media: setup
 	@$(BIN)/fimble models pull
-	@$(BIN)/python -m pytest -q -k recording tests/editors
+	@$(BIN)/python -m pytest -q -k "recording or light_bulb" tests/editors
 	@mkdir -p editors/media
-	@cp build/media/*.gif editors/media/
+	@cp build/media/* editors/media/
 
 # Build llama-server for `fimble bench peer`; prints where it is.
 peer: setup

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Memory = TypeVar("Memory")
 
 KEPT_EXPLANATIONS: Final = 100
+LEAD_CHARS: Final = 4000
+"""How much of a notebook's earlier cells a cell knows: a little more than a prompt takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Session(Generic[Memory]):
     settings: Settings = DEFAULTS
     problems: tuple[SettingsError, ...] = ()
     _documents: dict[str, Document[Memory]] = field(default_factory=dict)
+    _notebooks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _explanations: deque[Explanation] = field(
         default_factory=lambda: deque(maxlen=KEPT_EXPLANATIONS)
     )
@@ -79,10 +82,28 @@ class Session(Generic[Memory]):
         """Take the next state of an open document; what is remembered stays."""
         document = self._documents[snapshot.uri]
         self._documents[snapshot.uri] = replace(document, snapshot=snapshot)
+        for cells in self._notebooks.values():
+            if snapshot.uri in cells:
+                self._tell_cells(cells)
 
     def close(self, uri: str) -> bool:
         """Forget the document; False when it was not open."""
         return self._documents.pop(uri, None) is not None
+
+    def arrange(self, notebook: str, cells: Iterable[str]) -> None:
+        """Take the order of a notebook's cells, by their URIs; without any it is forgotten."""
+        self._notebooks[notebook] = tuple(cells)
+        self._tell_cells(self._notebooks[notebook])
+        if not self._notebooks[notebook]:
+            del self._notebooks[notebook]
+
+    def cells(self, notebook: str) -> tuple[str, ...]:
+        """Return the URIs of a notebook's cells, in their order."""
+        return self._notebooks.get(notebook, ())
+
+    def is_cell(self, uri: str) -> bool:
+        """Tell whether a document is a cell of a notebook."""
+        return any(uri in cells for cells in self._notebooks.values())
 
     def is_current(self, snapshot: Snapshot) -> bool:
         """Tell whether the document still has the text of ``snapshot``."""
@@ -124,3 +145,14 @@ class Session(Generic[Memory]):
         """Return the last ``count`` notes, the latest first."""
         latest = tuple(reversed(self._explanations))
         return latest[: max(count, 0)]
+
+    def _tell_cells(self, cells: Iterable[str]) -> None:
+        """Let each cell know what stands in those before it that have its language."""
+        leads: dict[str, str] = {}
+        for document in filter(None, map(self._documents.get, cells)):
+            snapshot = document.snapshot
+            lead = leads.get(snapshot.language.id, "")
+            if snapshot.lead != lead:
+                led = replace(document, snapshot=replace(snapshot, lead=lead))
+                self._documents[snapshot.uri] = led
+            leads[snapshot.language.id] = f"{lead}{snapshot.text}\n\n"[-LEAD_CHARS:]

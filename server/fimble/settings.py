@@ -158,12 +158,12 @@ class Verify(msgspec.Struct, frozen=True, rename="camel"):
     """Trying out what the model wrote."""
 
     execute: Annotated[
-        bool,
+        Literal["ask", "always", "never"],
         Meta(
-            description="Run the examples in a docstring, apart from everything else, to choose"
-            " the code that passes them."
+            description="Run the examples in a docstring, and tests, in a sandbox, to choose the"
+            " code that passes them; ask: once for each workspace."
         ),
-    ] = False
+    ] = "ask"
 
 
 class Cache(msgspec.Struct, frozen=True, rename="camel"):

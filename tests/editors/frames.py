@@ -77,6 +77,22 @@ class Frame:
         return image
 
 
+def save_recording(file: Path, shots, colours: int = 64) -> None:
+    """Write an animation of pictures of one size, each with its milliseconds."""
+    from PIL import Image  # noqa: PLC0415  (installed by the tests)
+
+    pictures = [picture for picture, _ in shots]
+    width, height = pictures[0].size
+    strip = Image.new("RGB", (width, height * len(pictures)))
+    for number, picture in enumerate(pictures):
+        strip.paste(picture, (0, height * number))
+    # With a palette for each, colours would flicker.
+    palette = strip.quantize(colours)
+    first, *others = (picture.quantize(palette=palette, dither=0) for picture in pictures)
+    durations = [milliseconds for _, milliseconds in shots]
+    first.save(file, save_all=True, append_images=others, duration=durations, loop=0)
+
+
 def _font():
     from PIL import ImageFont  # noqa: PLC0415
 

@@ -278,8 +278,53 @@ async def test_commands_and_the_status_line(start):
             "nvim_exec2", "echo getcompletion('Fimble ', 'cmdline')", {"output": True}
         )
         assert names["output"] == str(
-            ["disable", "enable", "log", "model", "status", "toggle", "why"]
+            [
+                *("disable", "enable", "instruct", "log", "model"),
+                *("status", "toggle", "translate", "why"),
+            ]
         )
+
+
+CHAT = "{% for m in messages %}<u>{{ m.content }}</u>{% endfor %}<a>"
+FUNCTION = "def f(a):\n    return a"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("Fimble instruct", "def f(a):\n    return 2 * a"),
+        ("1,2Fimble instruct double it", "def f(a):\n    return 2 * a"),
+        ("Fimble translate", "local function f(a)\n  return a\nend"),
+    ],
+)
+async def test_what_is_said_in_words_is_done(start, command, expected):
+    answers = {
+        "```python\n": "def f(a):\n    return 2 * a\n```",
+        "```lua\n": "local function f(a)\n  return a\nend\n```",
+    }
+    async with start(FUNCTION, answers=answers, chat_template=CHAT) as editor:
+        await editor.press("<Esc>gg")
+        await editor.lua("vim.ui.input = function(_, done) done('double it') end")
+        await editor.lua(
+            "vim.ui.select = function(all, options, done)"
+            " for _, one in ipairs(all) do"
+            " if options.format_item(one) == 'Lua' then done(one) end end end"
+        )
+        await editor.idle()
+        await editor.lua("vim.cmd(...)", command)
+        texts = await editor.lua(
+            "local expected, texts = ..., nil;"
+            " vim.wait(5000, function()"
+            "   texts = vim.tbl_map(function(bufnr)"
+            "     local lines = vim.api.nvim_buf_get_lines(bufnr, 0, -1, true)"
+            "     return vim.trim(table.concat(lines, '\\n'))"
+            "   end, vim.api.nvim_list_bufs())"
+            "   return vim.tbl_contains(texts, expected)"
+            " end, 20);"
+            " return texts",
+            expected,
+        )
+        assert expected in texts
 
 
 async def test_health(start):

@@ -6,13 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
+from frames import save_recording
 from neovim import in_terminal, init_file, server_options
 
-from fimble.errors import ModelError
-from fimble.models.store import open_store
-
 pytestmark = pytest.mark.real
-ROOT = Path(__file__).parents[2]
 
 TEXT = """import os
 
@@ -24,12 +21,8 @@ def read_lines(path):
 
 
 @pytest.fixture
-def real(nvim, tmp_path, environment):
+def real(nvim, tmp_path, environment, real_model):
     """The arguments that start a Neovim with the real model."""
-    try:
-        open_store().resolve("qwen2.5-coder-0.5b")
-    except ModelError as error:
-        pytest.skip(f"no real model: {error}")
     shutil.rmtree(environment["FIMBLE_CACHE_DIR"], ignore_errors=True)
     settings = "settings = { engine = { threads = 2 } }"
     return nvim, init_file(tmp_path, server_options(more=settings)), environment
@@ -77,6 +70,71 @@ async def test_open_type_accept_and_a_worker_that_is_killed(real, tmp_path, scre
         await editor.until(lambda: editor.frame.ghost, "suggested with a new worker")
 
 
+ADD = "def add(first, second):\n    return first "
+
+
+async def test_typing_along_another_way_words_and_lines(real, tmp_path, screenshot):
+    file = tmp_path / "sums.py"
+    file.write_text("")
+    async with in_terminal(*real) as editor:
+        await editor.edit(file)
+        await editor.press(f"i{ADD}".replace("\n    ", "<CR>"))
+        await editor.until(lambda: editor.frame.ghost.startswith("+ second"), "suggested the sum")
+        await editor.press("+ sec")
+        await editor.until(lambda: editor.frame.ghost.startswith("ond"), "followed what was typed")
+        await editor.press("<BS><BS><BS><BS><BS>* ")
+        await editor.until(lambda: not editor.frame.ghost.startswith("+"), "dropped the sum")
+        await editor.press("<BS><BS>")
+        await editor.until(lambda: editor.frame.ghost.startswith("+ second"), "came back to it")
+        await editor.press("<M-Right>")
+        await editor.hears("FimbleAccepted")
+        await editor.until(lambda: editor.frame.ghost.startswith(" second"), "took a word")
+        editor.frame.save(screenshot)
+        await editor.press("<M-Down>")
+        await editor.hears("FimbleAccepted")
+        assert (await editor.text()).startswith(f"{ADD}+ second")
+
+
+async def test_a_menu_and_text_beyond_ascii(real, tmp_path, screenshot):
+    text = "# Größen 😀\ndef fläche(länge, höhe):"
+    file = tmp_path / "größen.py"
+    file.write_text(f"{text}\n")
+    async with in_terminal(*real) as editor:
+        await editor.edit(file)
+        await editor.press("Go<C-u>    return länge * h")
+        await editor.until(lambda: editor.frame.ghost.startswith("öhe"), "suggested the word")
+        await editor.press("<C-x><C-n>")
+        await editor.lua("return vim.wait(2000, function() return vim.fn.pumvisible() == 1 end)")
+        await editor.until(lambda: editor.frame.ghost, "showed the suggestion beside it")
+        editor.frame.save(screenshot)
+        await editor.press("<C-e>")
+        await editor.until(lambda: editor.frame.ghost.startswith("öhe"), "closed the menu")
+        await editor.press("<Tab>")
+        part = (await editor.hears("FimbleAccepted"))["text"]
+        assert await editor.text() == f"{text}\n    return länge * h{part}"
+
+
+async def test_a_pause_and_two_windows(real, tmp_path, screenshot):
+    first, second = tmp_path / "first.py", tmp_path / "second.py"
+    first.write_text(f"{ADD}\n")
+    second.write_text(ADD.replace("add", "subtract") + "\n")
+    async with in_terminal(*real) as editor:
+        await editor.edit(first)
+        await editor.press("<Cmd>Fimble disable<CR>GA")
+        await editor.until(lambda: "Fimble paused" in editor.frame.text, "said that it pauses")
+        assert editor.frame.ghost == ""
+        await editor.press("<Cmd>Fimble enable<CR>")
+        await editor.until(lambda: editor.frame.ghost.startswith("+ second"), "went on")
+        await editor.press(f"<Esc>:split {second}<CR>")
+        await editor.idle()
+        await editor.press("GA")
+        await editor.until(lambda: editor.frame.ghost.startswith("- second"), "suggested there")
+        editor.frame.save(screenshot)
+        await editor.press("<Esc><C-w>jA")
+        await editor.until(lambda: editor.frame.ghost.startswith("+ second"), "and here again")
+        assert await editor.lua("return #vim.lsp.get_clients()") == 1
+
+
 BROKEN = '''"""Sums of orders."""
 
 
@@ -122,14 +180,14 @@ KEY_MS, READ_MS = 110, 1400
 """How long the recording shows a key press, and a suggestion that is to be read."""
 
 
-async def test_recording(real, tmp_path):
+async def test_recording(real, tmp_path, media):
     file = tmp_path / "reader.py"
     file.write_text(TEXT)
     shots = []
     async with in_terminal(*real) as editor:
 
         def shoot(milliseconds):
-            shots.append((editor.frame.picture().quantize(64), milliseconds))
+            shots.append((editor.frame.picture(), milliseconds))
 
         await editor.edit(file)
         await editor.press("GA")
@@ -145,13 +203,4 @@ async def test_recording(real, tmp_path):
             # The screen comes a moment after the event.
             await editor.until(lambda g=ghost: editor.frame.ghost != g, "drew what was accepted")
             shoot(READ_MS)
-    folder = ROOT / "build" / "media"
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures, durations = zip(*shots, strict=True)
-    pictures[0].save(
-        folder / "neovim.gif",
-        save_all=True,
-        append_images=pictures[1:],
-        duration=list(durations),
-        loop=0,
-    )
+    save_recording(media / "neovim.gif", shots)

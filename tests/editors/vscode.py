@@ -6,8 +6,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -18,10 +20,11 @@ CODE_SERVER = "code-server@4.139.1"
 """Has VS Code 1.139.1."""
 START_SECONDS = 30
 DEADLINE_MS = 12_000
+VIEWPORT = {"width": 1000, "height": 640}
 
 QUIET = {
     "workbench.startupEditor": "none",
-    "security.workspace.trust.enabled": False,
+    "security.workspace.trust.startupPrompt": "never",
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",
     "extensions.autoUpdate": False,
@@ -48,6 +51,21 @@ OFFLINE = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 GHOST = ".ghost-text-decoration, .ghost-text-decoration-preview, .ghost-text"
+LIGHT_BULB = '[class*="codicon-gutter-lightbulb"], .lightBulbWidget'
+WATCH = """([shown, ghosts]) => {
+  const text = (selector) =>
+    [...document.querySelectorAll(selector)].map((one) => one.textContent).join("");
+  window.seen = [];
+  const look = () => {
+    const now = JSON.stringify([text(shown), text(ghosts)]);
+    if (window.seen.at(-1) !== now) {
+      window.seen.push(now);
+    }
+    window.watching = requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""Notes each different frame: all text of the editor, and the ghost text in it."""
 STATUS = '.statusbar-item:has-text("Fimble")'
 
 
@@ -71,6 +89,32 @@ def install_code_server(node, npm, folder):
     part.rename(folder)
 
 
+MANIFEST = """
+<PackageManifest Version="2.0.0" xmlns="http://schemas.microsoft.com/developer/vsx-schema/2011">
+  <Metadata>
+    <Identity Language="en-US" Id="{name}" Version="{version}" Publisher="{publisher}"/>
+    <DisplayName>{name}</DisplayName>
+    <Description>{description}</Description>
+  </Metadata>
+  <Installation><InstallationTarget Id="Microsoft.VisualStudio.Code"/></Installation>
+  <Dependencies/>
+  <Assets>
+    <Asset Type="Microsoft.VisualStudio.Code.Manifest" Path="extension/package.json"/>
+  </Assets>
+</PackageManifest>
+"""
+
+
+def pack_extension(folder, file):
+    """Pack a small extension of plain JavaScript, as VS Code wants it; return the package."""
+    package = json.loads((folder / "package.json").read_text())
+    with zipfile.ZipFile(file, "w") as vsix:
+        vsix.writestr("extension.vsixmanifest", MANIFEST.format(**package).strip())
+        for one in folder.iterdir():
+            vsix.write(one, f"extension/{one.name}")
+    return file
+
+
 class CodeServer:
     """A code-server with one extension and a user of its own, below ``home``."""
 
@@ -80,11 +124,13 @@ class CodeServer:
         self.user_data = home / "user-data"
         self.workspace = home / "workspace"
         self.workspace.mkdir(parents=True)
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "HOME": str(home),
             "EXTENSIONS_GALLERY": '{"serviceUrl":""}',
+            "LINTER_PYTHON": sys.executable,
             **{f"XDG_{name}_HOME": str(home / name) for name in ("CONFIG", "DATA", "CACHE")},
         }
+        self.trusts_all = True
         self._process = None
         self._folders = (f"--user-data-dir={self.user_data}", f"--extensions-dir={home / 'x'}")
 
@@ -94,7 +140,8 @@ class CodeServer:
         The window is a remote one, and there a program's path in the user's settings does not
         count: it would be a path of the machine with the browser.
         """
-        for folder, values in (("User", QUIET), ("Machine", settings)):
+        user = QUIET | {"security.workspace.trust.enabled": not self.trusts_all}
+        for folder, values in (("User", user), ("Machine", settings)):
             file = self.user_data / folder / "settings.json"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(values))
@@ -107,7 +154,7 @@ class CodeServer:
 
     def install_extension(self, vsix):
         command = (*self._command, *self._folders, "--install-extension", vsix)
-        subprocess.run(command, env=self._environment, check=True, capture_output=True)
+        subprocess.run(command, env=self.environment, check=True, capture_output=True)
 
     def descendants(self):
         """All processes that run below this server."""
@@ -120,11 +167,13 @@ class CodeServer:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         options = ("--auth=none", f"--bind-addr=127.0.0.1:{port}", "--disable-telemetry")
-        more = ("--disable-update-check", "--disable-workspace-trust")
+        more = ["--disable-update-check"]
+        if self.trusts_all:
+            more.append("--disable-workspace-trust")
         with (self.home / "code-server.log").open("w") as log:
             process = self._process = subprocess.Popen(
                 (*self._command, *self._folders, *options, *more),
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -150,6 +199,11 @@ def _wait_for(url):
             time.sleep(0.05)
 
 
+def plain(text):
+    """Return text of the page with spaces as spaces."""
+    return text.replace("\xa0", " ").replace("\u00b7", " ").replace("\u200c", "")
+
+
 class Window:
     """VS Code's window: what a user does in it, and what stands in it."""
 
@@ -165,10 +219,28 @@ class Window:
         """Write a file and open it, with the cursor at its end."""
         self.file = self.workspace / name
         self.file.write_text(text)
-        # By the explorer: the package of code-server has no ripgrep to find files with.
-        self.page.locator(".explorer-folders-view").get_by_text(name, exact=True).dblclick()
-        self.page.locator(f'.tab.active[data-resource-name="{name}"]').wait_for()
+        self._open_file(name)
         self.page.locator(".monaco-editor.focused").first.wait_for()
+        self.press("Control+End")
+
+    def focus(self):
+        """Put the keyboard back into the text, with the cursor at its end."""
+        self.page.locator(".monaco-editor .view-lines").first.click()
+        self.press("Control+End")
+
+    def open_notebook(self, name, *cells):
+        """Write a notebook of Python cells, open it, and put the cursor at the end of the last."""
+        self.file = self.workspace / name
+        python = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+        notebook = {
+            "cells": [python | {"source": cell.splitlines(keepends=True)} for cell in cells],
+            "metadata": {"language_info": {"name": "python"}},
+            "nbformat": 4,
+            "nbformat_minor": 4,
+        }
+        self.file.write_text(json.dumps(notebook))
+        self._open_file(name)
+        self.page.locator(".notebookOverlay .cell .view-lines").last.click()
         self.press("Control+End")
 
     def type(self, text):
@@ -190,8 +262,43 @@ class Window:
         self.page.keyboard.type(label)
         self._pick(label)
 
+    def choose_action(self, title, picture):
+        """Choose a code action from the menu of the light bulb."""
+        rows = self.page.locator(".action-widget .monaco-list-row")
+        self.until(lambda: self._open_light_bulb(rows, title), lambda: f"{title!r} is not offered")
+        self.picture(picture)
+        focused = self.page.locator(".action-widget .monaco-list-row.focused")
+        for _ in range(rows.count()):
+            if title in "".join(focused.all_text_contents()):
+                break
+            self.press("ArrowDown")
+        # By keyboard: older versions close the menu under the mouse.
+        self.press("Enter")
+
+    def _open_light_bulb(self, rows, title):
+        """Click on the light bulb; it may be one of where the cursor was before, yet."""
+        bulb = self.page.locator(LIGHT_BULB).filter(visible=True)
+        if not bulb.count():
+            return False
+        bulb.first.click()
+        rows.first.wait_for()
+        if rows.filter(has_text=title).count():
+            return True
+        self.press("Escape")
+        return False
+
+    def press_button(self, label):
+        """Press a button of a notification."""
+        self.page.get_by_role("button", name=label, exact=True).first.click()
+
     def click_status(self):
         self.page.locator(STATUS).first.click()
+
+    def _open_file(self, name):
+        self.press("Escape")
+        # By the explorer: the package of code-server has no ripgrep to find files with.
+        self.page.locator(".explorer-folders-view").get_by_text(name, exact=True).dblclick()
+        self.page.locator(f'.tab.active[data-resource-name="{name}"]').wait_for()
 
     def _pick(self, label):
         # By keyboard: a row moves away under the mouse while the list is being filtered.
@@ -203,19 +310,40 @@ class Window:
 
     def ghost(self):
         """The ghost text now, with spaces as spaces."""
-        parts = self.page.locator(GHOST).all_text_contents()
-        return "".join(parts).replace("\xa0", " ").replace("\u00b7", " ")
+        return plain("".join(self.page.locator(GHOST).all_text_contents()))
+
+    @contextmanager
+    def watched(self):
+        """Yield a list that holds in the end what each frame showed: all text, and the ghost."""
+        frames = []
+        self.page.evaluate(WATCH, [".editor-instance .view-line", GHOST])
+        yield frames
+        self.page.evaluate("cancelAnimationFrame(window.watching)")
+        seen = self.page.evaluate("window.seen")
+        frames.extend(tuple(map(plain, json.loads(frame))) for frame in seen)
 
     def wait_for_ghost(self, text):
-        self.until(lambda: self.ghost() == text, lambda: f"ghost text is {self.ghost()!r}")
+        self.until(
+            lambda: self.ghost() == text, lambda: f"ghost text is {self.ghost()!r}: {self.why()}"
+        )
+
+    def any_ghost(self):
+        """Wait for a suggestion, whatever it is, and return it."""
+        self.until(self.ghost, self.why)
+        return self.ghost()
+
+    def wait_for_squiggle(self):
+        """Wait until a linter has complained."""
+        self.page.locator(".squiggly-error, .squiggly-warning").first.wait_for()
 
     def wait_for_status(self, text):
+        """Wait for a text, or a pattern, in the status bar item."""
         self.page.locator(STATUS).filter(has_text=text).first.wait_for()
 
-    def wait_for_icon(self, icon, timeout=DEADLINE_MS):
-        """Wait for the status bar item to have this icon of VS Code's."""
-        item = f'.statusbar-item:has(.codicon-{icon}):has-text("Fimble")'
-        self.page.locator(item).first.wait_for(timeout=timeout)
+    def wait_for_icon(self, *icons, timeout=DEADLINE_MS):
+        """Wait for the status bar item to have this icon, or one of these, of VS Code's."""
+        items = (f'.statusbar-item:has(.codicon-{icon}):has-text("Fimble")' for icon in icons)
+        self.page.locator(", ".join(items)).first.wait_for(timeout=timeout)
 
     def wait_until_ready(self, model, timeout=DEADLINE_MS):
         """Wait until the status bar item says that this model is ready."""
@@ -229,13 +357,23 @@ class Window:
 
     def saved(self):
         """Save the file and return its text."""
+        dirty = self.page.locator(".tab.active.dirty")
         self.press("Control+s")
-        self.page.locator(".tab.active.dirty").wait_for(state="detached")
+        self.page.wait_for_timeout(50)
+        # What an action writes meanwhile has to be saved as well.
+        self.until(lambda: not dirty.count() or self.press("Control+s"), lambda: "not saved")
         return self.file.read_text()
 
-    def until(self, condition, complaint):
+    def why(self):
+        """What our extension says to "Why was nothing suggested?"."""
+        self.run("Why Was Nothing Suggested?")
+        toast = self.page.locator(".notifications-toasts .notification-list-item").first
+        toast.wait_for()
+        return toast.text_content()
+
+    def until(self, condition, complaint, timeout=DEADLINE_MS):
         """Wait for a condition that the page cannot wait for itself."""
-        deadline = time.monotonic() + DEADLINE_MS / 1000
+        deadline = time.monotonic() + timeout / 1000
         while not condition():
             assert time.monotonic() < deadline, complaint()
             self.page.wait_for_timeout(30)

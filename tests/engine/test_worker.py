@@ -56,6 +56,14 @@ async def test_reuse_does_not_change_the_answer(engine, tiny):
     assert warm == cold
 
 
+async def test_a_line_break_is_not_taken_back(engine):
+    for delta in ("    a = 1\n", "    a = 1\n\n", "\n"):
+        healed, trace = await ask(engine, prompt(delta))
+        whole, plain = await ask(engine, prompt(delta, heal=False))
+        assert healed == whole
+        assert trace.prompt_tokens == plain.prompt_tokens
+
+
 async def test_other_files_do_not_disturb_a_warm_one(engine):
     here = prompt("    ret", prefix="a = 1\n" * 60)
     there = prompt("    ret", prefix="class B:\n" * 60)

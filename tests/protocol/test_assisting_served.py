@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from fimble.check import sandbox
 from fimble.protocol.client import CAPABILITIES, ServerFailure
 
 URI = "file:///a.py"
@@ -117,6 +118,15 @@ async def test_a_selection_is_translated_and_shown(scripted):
         assert any("not known" in message for message in editor.messages)
 
 
+async def test_what_can_be_translated_into_is_told(scripted):
+    async with scripted() as editor:
+        await editor.initialize()
+        languages = await editor.request("fimble/languages", {})
+        assert {"id": "csharp", "name": "C#"} in languages
+        assert {"id": "shellscript", "name": "Bash"} in languages
+        assert "JSON" not in [one["name"] for one in languages]
+
+
 async def test_without_documents_it_is_a_message(scripted):
     can = copy.deepcopy(dict(CAPABILITIES))
     del can["window"]["showDocument"]
@@ -140,3 +150,89 @@ async def test_garbage_is_refused(scripted, argument):
         with pytest.raises(ServerFailure) as failure:
             await command(editor, "fimble.instruct", argument)
         assert failure.value.code == -32602
+
+
+async def with_tests(editor, root, **options):
+    """Resolve the action that writes tests for `add`, in a folder of its own."""
+    await editor.initialize(root, **options)
+    uri = (root / "sums.py").as_uri()
+    (root / "sums.py").write_text(TEXT)
+    editor.open(uri, TEXT)
+    await editor.flush()
+    [action] = await editor.code_actions(uri, 4, 4, only=[KINDS + "test"])
+    assert action["title"] == "Write tests for add"
+    return await editor.request("codeAction/resolve", action)
+
+
+TESTED = "two():\n    assert add(1, 2) == 3\n\n\ndef test_wrong():\n    assert add(1, 1) == 3\n```"
+TESTS = {"def test_add_": TESTED}
+IMPORT = "from sums import add\n\n\n"
+
+
+async def test_tests_are_a_new_file(scripted, tmp_path):
+    async with scripted(TESTS, chat_template=CHAT) as editor:
+        resolved = await with_tests(editor, tmp_path, options={"verify": {"execute": "never"}})
+        create, change = resolved["edit"]["documentChanges"]
+        uri = (tmp_path / "tests" / "test_sums.py").as_uri()
+        assert (create["kind"], create["uri"]) == ("create", uri)
+        assert change["textDocument"] == {"uri": uri, "version": None}
+        editor.apply(resolved["edit"])
+        assert editor.text(uri) == f"{IMPORT}def test_add_{TESTED.removesuffix('```')}"
+
+
+async def test_tests_are_added_to_a_file(scripted, tmp_path):
+    there = tmp_path / "tests" / "test_sums.py"
+    there.parent.mkdir()
+    there.write_text("from sums import sub\n\n\ndef test_sub():\n    assert sub(1, 1) == 0\n")
+    async with scripted(TESTS, chat_template=CHAT) as editor:
+        resolved = await with_tests(editor, tmp_path, options={"verify": {"execute": "never"}})
+        [change] = resolved["edit"]["documentChanges"]
+        assert change["textDocument"]["uri"] == there.as_uri()
+        places = [one["range"]["start"]["line"] for one in change["edits"]]
+        assert places == [1, 4]
+        assert change["edits"][0]["newText"] == "from sums import add\n"
+
+
+async def test_who_creates_files_takes_document_changes(scripted, tmp_path):
+    can = copy.deepcopy(dict(CAPABILITIES))
+    can["workspace"]["workspaceEdit"] = {"resourceOperations": ["create"]}
+    async with scripted(TESTS, chat_template=CHAT, capabilities=can) as editor:
+        resolved = await with_tests(editor, tmp_path, options={"verify": {"execute": "never"}})
+        assert resolved["edit"]["documentChanges"][0]["kind"] == "create"
+
+
+async def test_a_client_that_cannot_create_files_shows_them(scripted, tmp_path):
+    can = copy.deepcopy(dict(CAPABILITIES))
+    can["workspace"]["workspaceEdit"] = {"documentChanges": True}
+    async with scripted(TESTS, chat_template=CHAT, capabilities=can) as editor:
+        resolved = await with_tests(editor, tmp_path, options={"verify": {"execute": "never"}})
+        assert "edit" not in resolved
+        assert len(editor.shown) == 1
+        assert any("cannot create files" in message for message in editor.messages)
+
+
+QUESTION = "window/showMessageRequest"
+
+
+@pytest.mark.parametrize(("answer", "kept"), [("Allow", 1), ("Never", 2), ("Not now", 2)])
+async def test_it_is_asked_once_whether_code_may_run(scripted, tmp_path, environment, answer, kept):
+    if not await sandbox.available():
+        pytest.skip("code cannot be run apart from everything else here")
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "fimble.toml").write_text('verify.execute = "always"\n')
+    answers = {QUESTION: {"result": {"title": answer}}}
+    for number in range(2):
+        async with scripted(TESTS, chat_template=CHAT) as editor:
+            editor.answers |= answers
+            resolved = await with_tests(editor, root)
+            _, change = resolved["edit"]["documentChanges"]
+            assert change["edits"][0]["newText"].count("def test_") == kept
+            left_out = [one for one in editor.messages if "left out" in one]
+            assert len(left_out) == (1 if kept == 1 else 0)
+            assert editor.asked.count(QUESTION) == (number == 0 or answer == "Not now")
+    folder = Path(environment["FIMBLE_CACHE_DIR"]) / "permissions"
+    files = list(folder.glob("*"))
+    assert len(files) == (0 if answer == "Not now" else 1)
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
+    assert [one.name for one in root.iterdir() if one.name != "sums.py"] == ["fimble.toml"]

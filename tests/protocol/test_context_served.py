@@ -1,5 +1,9 @@
 """What other files hold reaches the prompt, in the background; what is secret never does."""
 
+import asyncio
+import contextlib
+
+import psutil
 import pytest
 
 SHAPES = 'def circle_area(radius):\n    """Area of a circle."""\n    return 3.14 * radius**2\n'
@@ -88,4 +92,57 @@ async def test_the_context_found_while_typing_is_read_in_the_background(scenario
         assert await seen(editor, uri) == "nothing"
         await editor.flush()
         end = editor.type_text(uri, end, "1 + ")
+        assert await seen(editor, uri) == "circle_area"
+
+
+async def popup(editor, uri):
+    """The labels in the popup at the end of a file."""
+    end = editor.position(editor.documents[uri], len(editor.text(uri)))
+    params = {"textDocument": {"uri": uri}, "position": end, "context": {"triggerKind": 1}}
+    answer = await editor.request("textDocument/completion", params)
+    return [item["label"] for item in answer["items"]] if answer else []
+
+
+async def test_the_popup_knows_names_of_files_that_are_not_open(scenario, project):
+    uri = (project / "main.py").as_uri()
+    async with scenario("telling") as editor:
+        await editor.initialize(project)
+        editor.open(uri, MAIN)
+        await editor.flush()
+        end = len(MAIN)
+        for typed, expected in (("cir", ["circle_area"]), ("\nenv", []), ("\nignored", [])):
+            end = editor.type_text(uri, end, typed)
+            # What comes later than a popup waits is there for the next key.
+            await popup(editor, uri)
+            await editor.flush()
+            end = editor.type_text(uri, end, "c" if expected else "_")
+            assert await popup(editor, uri) == expected
+
+
+def indexer_of(editor):
+    """The server's index process, if it lives."""
+    for one in psutil.Process(editor.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "fimble.prompt.indexer" in one.cmdline():
+                return one
+    return None
+
+
+async def test_the_index_comes_back_when_its_process_is_killed(scenario, project):
+    uri = (project / "main.py").as_uri()
+    async with scenario("telling") as editor:
+        await editor.initialize(project)
+        await editor.flush()
+        first = indexer_of(editor)
+        first.kill()
+        editor.open(uri, MAIN)
+        assert await seen(editor, uri)
+        async with asyncio.timeout(20):
+            while indexer_of(editor) in {first, None}:
+                await editor.status()
+        await editor.flush()
+        end = editor.type_text(uri, len(MAIN), "1 + ")
+        await seen(editor, uri)
+        await editor.flush()
+        editor.type_text(uri, end, "2 + ")
         assert await seen(editor, uri) == "circle_area"

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +44,35 @@ def test_rows_are_answered_by_a_server(scripted, warm, files):
     assert [answer.reason for answer in answers] == ["shown"] * 2
     assert status["state"] == "ready"
     assert done == [0, 1, 2]
+
+
+@pytest.fixture
+def telling(monkeypatch):
+    """Make the servers say what of other files they were shown."""
+    scenario = Path(__file__).with_name("scenario.py")
+    monkeypatch.setattr(ask, "SERVE", (sys.executable, str(scenario), "telling"))
+
+
+SHAPES = 'def circle_area(radius):\n    """Area of a circle."""\n    return 3.14 * radius**2\n'
+
+
+def asking(name, files=()):
+    return Row(name, "group", f"{name}.py", "radius = 2\narea = ", "", "", Judge.LINES, files=files)
+
+
+def told(*rows):
+    answers, _ = asyncio.run(ask.answer_rows(rows, ask.Way({}, warm=True), lambda _: None))
+    return [answer.edit.text for answer in answers]
+
+
+def test_no_row_knows_the_text_of_another(telling):
+    knowing = Row("shapes", "group", "shapes.py", SHAPES, "", "", Judge.LINES)
+    assert told(knowing, asking("main"), asking("shapes"))[1:] == ["nothing"] * 2
+
+
+def test_only_the_files_of_a_row_are_its_project(telling):
+    rows = (asking("one", (("shapes.py", SHAPES),)), asking("two"))
+    assert told(*rows) == ["circle_area", "nothing"]
 
 
 def test_programs_are_reviewed_by_a_server(scripted):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fimble.check import sandbox
 from fimble.features import actions
 from fimble.features.offer import Diagnostic, Look, Offer, Task
 from fimble.settings import DEFAULTS
@@ -91,3 +92,19 @@ async def test_an_instruction_is_carried_out(engine):
 
     text = applied(snapshot.text, outcome.edits)
     assert text == snapshot.text.replace("value", "number")
+
+
+async def test_tests_are_written_and_pass(engine):
+    snapshot, offset = snapshot_of("clamping.py", WRITTEN)
+    look = Look(snapshot, offset, offset, LANGUAGES, DEFAULTS)
+    [offer] = actions.offers(look, ["refactor.rewrite.fimble.test"])
+    runs = sandbox.available
+
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, engine, may_run=runs))
+
+    assert outcome.other is not None, outcome.message
+    assert outcome.other.snapshot.uri.endswith("/tests/test_clamping.py")
+    [edit] = outcome.other.edits
+    assert edit.text.startswith("from clamping import clamp\n\n\ndef test_")
+    assert "assert clamp(" in edit.text
+    assert outcome.verified == await sandbox.available()

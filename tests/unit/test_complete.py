@@ -203,7 +203,7 @@ async def test_engine_trouble_while_it_writes(error, reason):
 
 
 async def test_low_confidence():
-    got, _ = await ask("x = █", "1 + 2", logprob=-2.1)
+    got, _ = await ask("x = █", "1 + 2", logprob=-0.69)
 
     assert got.reason is Reason.LOW_CONFIDENCE
     assert got.trace.generated == 3

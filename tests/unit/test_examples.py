@@ -23,7 +23,7 @@ def double(a):
 def run(tmp_path, example):
     """Run an example of a function that doubles; its exit status and what it prints."""
     program, tried = tmp_path / "program.py", tmp_path / "tried.py"
-    program.write_text(LANGUAGES.examples_program(LANGUAGES.get("python")))
+    program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "examples"))
     tried.write_text(FILE.format(example=example))
     command = (sys.executable, "-I", str(program), str(tried), "double")
     done = subprocess.run(command, capture_output=True, text=True, check=False)

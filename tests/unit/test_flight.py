@@ -1,9 +1,13 @@
 """A suggestion on its way: which texts it leads to, and what is left of it there."""
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 
 from fimble.features.complete import Completion, Memory, Reason, remember
 from fimble.features.flight import Flight
+from fimble.protocol import flights
 from fimble.source.text import Snapshot
 from goldens import LANGUAGES
 
@@ -45,3 +49,41 @@ def test_what_is_left_of_it():
     assert flight.rest(now, cursor, landed).text == "tal(a)"
     assert flight.rest(snapshot, offset, landed) is completion
     assert flight.rest(now, cursor, (completion, Memory())) is None
+
+
+async def test_who_typed_something_else_waits_no_longer_than_that_takes_to_show(monkeypatch):
+    goes_on, ended = asyncio.Event(), []
+
+    async def complete(_snapshot, offset, *_rest, on_text, **_more):
+        if offset == 4:
+            await goes_on.wait()
+            on_text("total")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("the first")
+        return Completion("ed", offset, offset, Reason.SHOWN), Memory()
+
+    def document(marked):
+        snapshot, offset = snapshot_of(marked)
+        return SimpleNamespace(snapshot=snapshot, memory=None), offset
+
+    monkeypatch.setattr(flights, "complete", complete)
+    ls = SimpleNamespace(
+        engine=None,
+        session=SimpleNamespace(settings=None),
+        outcomes=SimpleNamespace(stricter=lambda *_: 0.0),
+        work=SimpleNamespace(start=lambda _name, work: asyncio.create_task(work)),
+    )
+    air = flights.Flights()
+    first = asyncio.create_task(air.answer(ls, *document("x = █\n")))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(air.answer(ls, *document("x = z█\n")))
+    await asyncio.sleep(0)
+    goes_on.set()
+
+    completion, _ = await second
+
+    assert (completion.text, ended) == ("ed", ["the first"])
+    with pytest.raises(asyncio.CancelledError):
+        await first

@@ -23,6 +23,13 @@ def test_the_first_token_does_not_count():
     assert score(pieces("a", figures=UNSURE), mid_line=False) == score((), mid_line=False)
 
 
+def test_what_typed_text_forced_upon_the_model_does_not_count():
+    forced = Piece(0, "", -20.0, -13.0, 0.0)
+    said = pieces("", "a", " +", " b")
+
+    assert score((said[0], forced, *said[1:]), mid_line=False) == score(said, mid_line=False)
+
+
 def test_who_is_eager_sees_more():
     assert THRESHOLDS["eager"] < THRESHOLDS["balanced"] < THRESHOLDS["quiet"]
 

@@ -7,9 +7,20 @@ import time
 
 import pytest
 
-from fimble.prompt.asking import Done, Open, Touched, Typing, Wait, Workspace, decode_answer
+from fimble.prompt.asking import (
+    AskNames,
+    Done,
+    Names,
+    Open,
+    Touched,
+    Typing,
+    Wait,
+    Workspace,
+    decode_answer,
+)
 from fimble.prompt.indexer import Indexer, serve
 from fimble.prompt.library import Library
+from fimble.prompt.retrieve import Spot
 from goldens import LANGUAGES
 
 PROJECT = {
@@ -43,11 +54,11 @@ def library(root, **options):
     return made
 
 
-def snippets_of(made, path, text=None, chars=2000):
+def snippets_of(made, path, text=None, chars=2000, spots=()):
     """What is found for a cursor at the end of a file, in the order of the prompt."""
     text = text if text is not None else (made.root / path).read_text()
     made.take(path, LANGUAGES.for_path(path).id, text)
-    return made.find(path, len(text), window=(0, len(text)), chars=chars, spots=())
+    return made.find(path, len(text), window=(0, len(text)), chars=chars, spots=spots)
 
 
 def found(made, path, text=None, chars=2000):
@@ -93,6 +104,22 @@ def test_what_an_editor_says_counts_until_it_is_closed(root):
     assert not made.look_again("geo/shapes.py")
     made.give_back("geo/shapes.py")
     assert "circumference" in found(made, "app/main.py")["geo/shapes.py"]
+
+
+def test_open_tabs_and_places_the_user_was_at_come_nearer_to_the_file(root):
+    for name in ("one", "two"):
+        text = f"def {name}(pencil, rubber, ruler):\n    return pencil + rubber + ruler\n"
+        (root / f"{name}.py").write_text(text)
+    made, text = library(root), "pencil, rubber, ruler = "
+
+    def order(**options):
+        return [one.path for one in snippets_of(made, "drawing.py", text, **options)]
+
+    assert order() == ["two.py", "one.py"]
+    made.take("two.py", "python", (root / "two.py").read_text())
+    assert order() == ["one.py", "two.py"]
+    spots = [Spot("app/report.py", 1)]
+    assert order(spots=spots) == ["one.py", "app/report.py", "two.py"]
 
 
 def test_new_deleted_and_ignored_files(root):
@@ -198,6 +225,30 @@ def test_many_files_at_once_are_a_new_scan(root):
     many = tuple(str(root / f"{number}.py") for number in range(600))
     answers, _ = served(workspace(root), Touched(many[:5]), Touched(many))
     assert answers == [Done(0, 5)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "receiver", "names"),
+    [
+        ("C", None, [("Circle", "class")]),
+        ("rep", None, [("report", "function")]),
+        ("te", None, [("test_the_main_thing", "function")]),
+        ("", None, [("Circle", "class")]),
+        ("c", "circle", [("circumference", "method")]),
+        ("", "circle", [("circumference", "method")]),
+        ("draw", "circle", [("draw_on_paper", "method")]),
+        ("", "shapes", [("Circle", "class"), ("circumference", "method")]),
+        ("nothing", None, []),
+    ],
+)
+def test_names_of_imported_files_come_first_then_others(root, typed, receiver, names):
+    path = "app/main.py"
+    opened = Open(str(root / path), "python", PROJECT[path])
+    ask = AskNames(3, str(root / path), typed, receiver, limit=9)
+    made, _ = served(workspace(root), Wait(1))
+    assert made[-1] == Done(1, 5)
+    answers, _ = served(workspace(root), opened, ask)
+    assert answers[0] == Names(3, tuple(names))
 
 
 def test_files_of_no_folder_are_nobodys(root):

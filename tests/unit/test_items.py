@@ -13,13 +13,12 @@ from fimble.features.items import (
     LINE,
     MEMBER,
     Survey,
-    comment_of,
     find_spot,
     list_items,
-    signature,
     tokens_within,
 )
 from fimble.settings import DEFAULTS
+from fimble.source.docs import comment_of, signature
 from fimble.source.names import nearest, scan
 from goldens import LANGUAGES, snapshot_of
 
@@ -61,6 +60,15 @@ async def check(marked, *expected, **options):
     return found
 
 
+def knowing(*names):
+    """What the index would say."""
+
+    async def more(_spot):
+        return names
+
+    return more
+
+
 async def test_names_of_the_same_scope_come_first_then_near_ones():
     text = "far_total = 1\n\ndef other(fast):\n    fargo = 2\n\ndef f(farm):\n    x = fa█\n"
     await check(text, "farm", "fargo", "fast", "far_total")
@@ -73,10 +81,16 @@ async def test_names_of_other_documents_and_of_the_index_come_last():
         "valid",
         "vacant",
         others=["def valid(): ...\n"],
-        more=["vacant"],
+        more=knowing(("vacant", "class")),
     )
     assert found.items[1].kind == "function"
     assert found.items[1].uri.endswith("other0.py")
+    assert found.items[2].kind == "class"
+
+
+async def test_members_of_other_files_come_after_those_of_this_one():
+    text = "class A:\n    def area(self): ...\n\nshape.arc\nshape.a█\n"
+    await check(text, "arc", "area", "angle", more=knowing(("angle", "method")))
 
 
 @pytest.mark.parametrize("operator", [".", "->", "::", "?."])

@@ -221,6 +221,14 @@ async def test_being_cancelled_kills_it():
         await task
 
 
+@pytest.fixture
+def not_tried_yet():
+    sandbox._shuts_in.cache_clear()
+    yield
+    sandbox._shuts_in.cache_clear()
+
+
+@pytest.mark.usefixtures("not_tried_yet")
 async def test_where_the_kernel_refuses_nothing_runs(monkeypatch, tmp_path):
     broken = tmp_path / "jail.py"
     broken.write_text(JAIL.replace('call("umount2", "/old"', 'call("umount2", "/nowhere"'))
@@ -228,6 +236,12 @@ async def test_where_the_kernel_refuses_nothing_runs(monkeypatch, tmp_path):
     with pytest.raises(SandboxRefused, match="umount2"):
         await run(("true",), {})
     assert not await sandbox.available()
+
+
+async def test_it_is_tried_once(monkeypatch):
+    assert await sandbox.available()
+    monkeypatch.setattr(sandbox, "_JAIL", Path("nowhere"))
+    assert await sandbox.available()
 
 
 async def test_other_systems_have_none(monkeypatch):

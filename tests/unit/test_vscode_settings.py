@@ -40,6 +40,20 @@ def test_what_a_workspace_may_not_decide_is_restricted():
     assert {f"fimble.{name}" for name in ("model", *_TRUSTED_KEYS)} <= set(restricted)
 
 
+def test_the_machine_and_not_a_workspace_names_the_programs():
+    trust = PACKAGE["capabilities"]["untrustedWorkspaces"]
+    assert trust["supported"] == "limited"
+    for name in ("fimble.server.path", "fimble.server.python"):
+        declaration = CONTRIBUTES["configuration"][0]["properties"][name]
+        assert declaration["scope"] == "machine-overridable"
+        assert name in trust["restrictedConfigurations"]
+
+
+def test_it_runs_where_the_files_are():
+    assert PACKAGE["extensionKind"] == ["workspace"]
+    assert PACKAGE["capabilities"]["virtualWorkspaces"]["supported"] == "limited"
+
+
 def test_no_key_steals_tab():
     assert [one["key"] for one in CONTRIBUTES["keybindings"] if "tab" in one["key"]] == []
 

@@ -8,7 +8,8 @@ vim.api.nvim_create_user_command('Fimble', function(args)
 end, {
   nargs = '+',
   bang = true,
-  desc = 'Fimble: enable, disable, toggle, status, why, model, log',
+  range = true,
+  desc = 'Fimble: enable, disable, toggle, status, why, model, instruct, translate, log',
   complete = function(lead, line)
     return require('fimble.command').complete(lead, line)
   end,

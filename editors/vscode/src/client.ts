@@ -11,7 +11,7 @@ import {
 } from "vscode-languageclient/node";
 
 import { StoppableProgress } from "./progress";
-import type { Explanation, ShortStatus, Status } from "./protocol";
+import type { Explanation, Language, ShortStatus, Status } from "./protocol";
 import { section } from "./settings";
 
 /** Everything with text; cells of notebooks are documents of their own. */
@@ -74,6 +74,15 @@ export class Client {
 
   explainLast(count: number): Promise<Explanation[]> {
     return this.inner.sendRequest<Explanation[]>("fimble/explainLast", { count });
+  }
+
+  languages(): Promise<Language[]> {
+    return this.inner.sendRequest<Language[]>("fimble/languages", {});
+  }
+
+  /** Have a command of the server carried out; its edits come by themselves. */
+  async carryOut(command: string, argument: object): Promise<void> {
+    await this.inner.sendRequest("workspace/executeCommand", { command, arguments: [argument] });
   }
 
   /** Call `listener` when the server's process is started again, or has ended for good. */

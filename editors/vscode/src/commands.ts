@@ -11,6 +11,7 @@ import { statistics, why } from "./explain";
 import type { Scope } from "./pause";
 import type { Model } from "./protocol";
 import { menu } from "./state";
+import { instruct, translate } from "./wishes";
 
 const EXPLAINED = 100;
 
@@ -25,6 +26,8 @@ export function registerCommands(controller: Controller): vscode.Disposable[] {
     register("resume", () => controller.resume()),
     register("selectModel", () => selectModel(controller)),
     register("why", () => explain(controller)),
+    register("edit", () => instruct(controller)),
+    register("translateInto", () => translate(controller)),
     register("showStatistics", () => showStatistics(controller, pages)),
     register("openLog", () => controller.log.show()),
     register("openSettings", () =>
@@ -62,17 +65,11 @@ async function choosePause(controller: Controller, scope: Scope | undefined): Pr
 }
 
 async function selectModel(controller: Controller): Promise<void> {
-  if (controller.command === undefined) {
+  const models = await listModels(controller);
+  if (models === undefined) {
     return;
   }
-  const { stdout } = await promisify(execFile)(
-    controller.command,
-    ["models", "list", "--json"],
-    // Not the workspace, where a file could be taken for a program or a module.
-    { cwd: homedir() },
-  );
   const settings = vscode.workspace.getConfiguration("fimble");
-  const models = JSON.parse(stdout) as Model[];
   const items = models.map((model) => ({
     label: model.name === settings.get("model") ? `$(check) ${model.name}` : model.name,
     description: model.isHere
@@ -85,6 +82,30 @@ async function selectModel(controller: Controller): Promise<void> {
   if (chosen !== undefined) {
     await settings.update("model", chosen.model.name, vscode.ConfigurationTarget.Global);
   }
+}
+
+async function listModels(controller: Controller): Promise<Model[] | undefined> {
+  if (controller.command === undefined) {
+    tellNotRunning();
+    return undefined;
+  }
+  try {
+    const { stdout } = await promisify(execFile)(
+      controller.command,
+      ["models", "list", "--json"],
+      // Not the workspace, where a file could be taken for a program or a module.
+      { cwd: homedir() },
+    );
+    return JSON.parse(stdout) as Model[];
+  } catch (error) {
+    controller.log.error(String(error));
+    void vscode.window.showErrorMessage("Fimble: the models could not be listed. The log says why.");
+    return undefined;
+  }
+}
+
+function tellNotRunning(): void {
+  void vscode.window.showWarningMessage("Fimble: the server is not running.");
 }
 
 async function explain(controller: Controller): Promise<void> {
@@ -102,7 +123,9 @@ async function explain(controller: Controller): Promise<void> {
 
 async function showStatistics(controller: Controller, pages: Pages): Promise<void> {
   const { client } = controller;
-  if (client !== undefined) {
+  if (client === undefined) {
+    tellNotRunning();
+  } else {
     await pages.show(statistics(await client.status(), await client.explainLast(EXPLAINED)));
   }
 }

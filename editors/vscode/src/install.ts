@@ -59,7 +59,7 @@ export async function install(
   try {
     watcher.step("Making a virtual environment");
     await makeEnvironment(python, environment, watcher);
-    watcher.step("Installing; llama.cpp is built, which takes a few minutes");
+    watcher.step("Installing");
     await installWheel(environment, wheel, watcher);
   } catch (error) {
     await rm(environment, { recursive: true, force: true });
@@ -69,14 +69,24 @@ export async function install(
 }
 
 async function newEnough(candidates: readonly string[], watcher: Watcher): Promise<string> {
-  const check = "import sys; sys.exit(sys.version_info < (3, 11))";
+  const check = "import sys; print(sys.version.split()[0]); sys.exit(sys.version_info < (3, 11))";
+  const old: string[] = [];
   for (const python of candidates) {
-    if ((await run(python, ["-I", "-c", check], watcher)) === 0) {
+    let said = "";
+    const log = (line: string): void => {
+      said = line;
+      watcher.log(line);
+    };
+    if ((await run(python, ["-I", "-c", check], { ...watcher, log })) === 0) {
       return python;
     }
+    if (/^[0-9.]+$/.test(said)) {
+      old.push(`${python} is Python ${said}`);
+    }
   }
+  const found = old.length > 0 ? `; ${old.join(", ")}` : ", and found none";
   throw new InstallError(
-    "Fimble needs Python 3.11 or later, and found none.",
+    `Fimble needs Python 3.11 or later${found}.`,
     "Install it, or name it in the setting fimble.server.python.",
   );
 }
@@ -97,13 +107,33 @@ async function makeEnvironment(
 async function installWheel(environment: string, wheel: string, watcher: Watcher): Promise<void> {
   const python = inEnvironment(process.platform, environment, "python");
   const options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"];
-  const code = await run(python, ["-I", "-m", "pip", "install", ...options, wheel], watcher);
+  const log = (line: string): void => {
+    const step = pipStep(line);
+    if (step !== undefined) {
+      watcher.step(step);
+    }
+    watcher.log(line);
+  };
+  const args = ["-I", "-m", "pip", "install", ...options, wheel];
+  const code = await run(python, args, { ...watcher, log });
   if (code !== 0) {
     throw new InstallError(
       "pip could not install Fimble's server.",
       "It needs the network and a C++ compiler; the log says what went wrong.",
     );
   }
+}
+
+/** What pip is doing, in a few words, if a line of its output tells. */
+export function pipStep(line: string): string | undefined {
+  if (/^ *Building wheels? for .*llama/.test(line)) {
+    return "Building llama.cpp, which takes a few minutes";
+  }
+  if (line.startsWith("Installing collected packages")) {
+    return "Unpacking";
+  }
+  const wanted = /^Collecting ([\w.-]+)/.exec(line)?.[1];
+  return wanted === undefined ? undefined : `Getting ${wanted}`;
 }
 
 /** Run a program to its end and return its exit code; -1 if it could not be started. */

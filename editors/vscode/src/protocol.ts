@@ -47,6 +47,13 @@ export interface Explanation {
   };
 }
 
+/** One of the answers to fimble/languages. */
+export interface Language {
+  /** As the protocol has it. */
+  readonly id: string;
+  readonly name: string;
+}
+
 /** One line of `fimble models list --json`. */
 export interface Model {
   readonly name: string;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { test } from "node:test";
 
-import { findWheel, install, InstallError, isCurrent } from "../src/install";
+import { findWheel, install, InstallError, isCurrent, pipStep } from "../src/install";
 
 /** A Python in shell: says that it is new enough, makes environments, and runs `pip` as told. */
 async function fakePython(folder: string, pip: string): Promise<string> {
@@ -60,6 +60,26 @@ test("no Python is told as such", async () => {
   await assert.rejects(
     install(["/nowhere/python3"], environment, wheel, watcher()),
     /Python 3\.11 or later/,
+  );
+});
+
+test("a Python that is too old is named", posix, async () => {
+  const { wheel, environment } = await place("");
+  const python = path.join(path.dirname(wheel), "old");
+  await writeFile(python, "#!/bin/sh\necho 3.9.2; exit 1\n");
+  await chmod(python, 0o755);
+  await assert.rejects(install([python], environment, wheel, watcher()), (error: Error) => {
+    assert.equal(error.message, `Fimble needs Python 3.11 or later; ${python} is Python 3.9.2.`);
+    return true;
+  });
+});
+
+test("what pip does is told in a few words", () => {
+  assert.equal(pipStep("Collecting pygls>=2.0 (from fimble==0.1.0)"), "Getting pygls");
+  assert.equal(pipStep("Requirement already satisfied: pip"), undefined);
+  assert.match(
+    pipStep("  Building wheel for llama-cpp-python (pyproject.toml): started") ?? "",
+    /a few minutes/,
   );
 });
 

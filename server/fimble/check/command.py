@@ -31,6 +31,12 @@ _SEARCHED: Final = os.pathsep.join(
 """Where checkers are found; beside our own interpreter too, which need not be active."""
 
 
+_BARE: Final = ("PATH", "SYSTEMROOT", "LANG")
+"""The variables without which programs do not start, or do not read UTF-8."""
+_ROOT: Final = Path(sys.executable).anchor
+"""A folder in which nobody leaves files to be found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What a checker says; ``line`` counts from 0."""
@@ -70,17 +76,23 @@ async def problems(
 
 async def compiles(language: Language, path: str, text: str) -> bool | None:
     """Tell whether ``text`` compiles; None where nobody knows."""
-    if not language.compiler:
-        return None
-    verdict = await run(language.compiler, path, text)
-    return None if verdict is None else verdict.code == 0
+    known = False
+    for command in language.compilers:
+        verdict = await run(command, path, text, is_bare=True)
+        if verdict is not None and verdict.code == 0:
+            return True
+        known = known or verdict is not None
+    return False if known else None
 
 
-async def run(command: Sequence[str], path: str, text: str) -> Verdict | None:
+async def run(
+    command: Sequence[str], path: str, text: str, *, is_bare: bool = False
+) -> Verdict | None:
     """Run a checker on ``text``; None if it cannot be started, or takes too long.
 
     ``{python}`` stands for this interpreter and ``{path}`` for the file, by which a checker finds
-    the project's configuration.
+    the project's configuration. One that ``is_bare`` finds none: no variable of the environment
+    and no file of the folder we are in can make it load something.
     """
     words = [word.replace("{python}", sys.executable).replace("{path}", path) for word in command]
     program = shutil.which(words[0], path=_SEARCHED) if words else None
@@ -88,7 +100,13 @@ async def run(command: Sequence[str], path: str, text: str) -> Verdict | None:
         return None
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        program, *words[1:], stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+        program,
+        *words[1:],
+        stdin=pipe,
+        stdout=pipe,
+        stderr=asyncio.subprocess.STDOUT,
+        env={name: os.environ[name] for name in _BARE if name in os.environ} if is_bare else None,
+        cwd=_ROOT if is_bare else None,
     )
     try:
         async with asyncio.timeout(SECONDS):

@@ -146,10 +146,14 @@ class Decoder:
     def _take_back(self, tokens: list[int], keep: int) -> bytes:
         """Take the last token off, and those before it that belong to the same short word.
 
-        Their bytes. At least ``keep`` tokens stay.
+        Their bytes. At least ``keep`` tokens stay. A line break is not taken back: only more of
+        them could be one token with it, and a model that would not have left a line blank there
+        is led astray by having to.
         """
         token_bytes = self.vocabulary.token_bytes
         pending = b""
+        if len(tokens) > keep and token_bytes[tokens[-1]].endswith(b"\n"):
+            return pending
         while len(tokens) > keep:
             data = token_bytes[tokens[-1]]
             if pending and not (

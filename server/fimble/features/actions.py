@@ -16,6 +16,7 @@ from fimble.features import (
     review,
     reviewed,
     rewrite,
+    tests,
     translate,
 )
 from fimble.features.complete import excluded
@@ -28,6 +29,7 @@ ACTIONS: Final = MappingProxyType[str, Action](
         fix.KIND: fix,
         implement.KIND: implement,
         document.KIND: document,
+        tests.KIND: tests,
         rewrite.SIMPLIFY: rewrite,
         rewrite.OPTIMIZE: rewrite,
         rewrite.TYPES: rewrite,

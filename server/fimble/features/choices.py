@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from fimble.features.complete import Reason, complete
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 MAX_CHOICES: Final = 3
 MAX_BRANCHES: Final = 4
 """Candidates that are made for them: some say the same, or nothing that may be shown."""
+MORE_S: Final = 2.0
+"""After so long the user gets what there is: a block takes seconds, three of them take too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,13 @@ async def choices(
 
     They share one prompt, which is read once. If there is none, the one answer says why.
     """
+    started = perf_counter()
     first, memory = await complete(snapshot, offset, memory, engine, settings, manual=True)
     found = [first] if first.reason is Reason.SHOWN else []
     branch = 1
     while first.trace.generated and branch < MAX_BRANCHES and len(found) < MAX_CHOICES:
+        if perf_counter() - started > MORE_S:
+            break
         other, _ = await complete(
             snapshot, offset, memory, engine, settings, manual=True, branch=branch
         )

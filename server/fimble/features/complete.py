@@ -17,7 +17,8 @@ from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
-from fimble.features.gate import sure_part
+from fimble.features.gate import OPEN, Doubt, doubt, sure_part
+from fimble.features.gate import written as pieces_of
 from fimble.features.shape import allowed, choose_mode, splits_word
 from fimble.features.written import KEPT_CHARS, Draft, Written, expected, note, remaining
 from fimble.prompt.context import Context
@@ -61,7 +62,7 @@ class Completion:
     """The answer: ``text`` is to replace ``start`` to ``end``, offsets of the snapshot asked of.
 
     ``text`` is empty unless the reason is SHOWN; ``detail`` is a sentence or a rule's name and
-    never holds the user's text.
+    never holds the user's text. ``doubt`` is what the gate judged a text by that the model wrote.
     """
 
     text: str
@@ -70,6 +71,7 @@ class Completion:
     reason: Reason
     trace: Trace = field(default_factory=Trace)
     detail: str = ""
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +113,17 @@ async def complete(
 ) -> tuple[Completion, Memory]:
     """Answer one request; engine trouble is a reason and never an exception.
 
-    Asked for by hand (``manual``) it may stand inside a word and be longer, and is made anew;
-    ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter`` is what
-    the user's habits add to the gate's threshold. ``on_text`` is told what the model has written
-    so far.
+    Asked for by hand (``manual``) it may stand inside a word, be longer and unsure, and is made
+    anew; ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter``
+    is what the user's habits add to the gate's threshold. ``on_text`` is told what the model has
+    written so far.
     """
     memory = memory or Memory()
     place, where = look(snapshot, offset), inside(snapshot, offset)
     if refusal := refuse(snapshot, place, where, settings, manual=manual):
         return _nothing(offset, refusal), memory
+    if manual and not branch:  # who asks by hand wants to see something
+        stricter = OPEN
     judge = partial(_judge, snapshot, offset, place, settings.completion, stricter)
     if not manual and (known := await _known(snapshot, offset, place, memory, judge)):
         return known
@@ -320,7 +324,8 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     if not text:
         return _nothing(offset, Reason.PARSE, draft.trace)
     end = end if text == sure else _end(offset, place, text)
-    return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by)
+    about = doubt(pieces_of(sure, draft.pieces), mid_line=mid_line)
+    return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by, about)
 
 
 def _end(offset: int, place: Place, text: str) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,10 +21,12 @@ from fimble.prompt.asking import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
     Ask,
+    AskNames,
     Closed,
     Done,
     Found,
     FromIndexer,
+    Names,
     Open,
     ToIndexer,
     Touched,
@@ -37,6 +40,7 @@ from fimble.prompt.context import NO_CONTEXT, Context, refreshed
 from fimble.prompt.layout import Layout, anchor_anew, budget_for, context_chars
 
 if TYPE_CHECKING:
+    from fimble.features.items import Spot
     from fimble.settings import Settings
     from fimble.source.languages import Language
     from fimble.source.text import Snapshot
@@ -48,22 +52,53 @@ log = logging.getLogger(__name__)
 COMMAND: Final = (sys.executable, "-P", "-m", "fimble.prompt.indexer")
 PATIENCE_S: Final = 5.0
 """How long an answer may take; the index process rests for nobody who asks."""
+NAMES_S: Final = 0.015
+"""How long a popup waits for names; what comes later is there for the word's next key."""
+MAX_NAMES: Final = 100
 MAX_TEXT: Final = 400_000
 """Larger documents are not sent: they get no context."""
 END_S: Final = 1.0
+RESTARTS_S: Final = (0.0, 5.0, 30.0)
+"""Pauses before the index process is started again, for as many crashes as there are."""
 FAR_LINES: Final = 60
 """A cursor that moved further needs other things than those that were chosen."""
 
 
-class WorkspaceIndex:
-    """The way to the index process: started by `follow`, at most once again after a crash.
+@dataclass(slots=True)
+class _Named:
+    """What the index says of a word, by its path, start and receiver; None while it is asked."""
 
-    ``on_indexed`` is called on the loop thread whenever a folder was gone through.
+    word: tuple[str, int, str | None]
+    typed: str
+    names: Sequence[tuple[str, str]] | None = None
+
+    def serves(self, word: tuple[str, int, str | None], typed: str) -> bool:
+        """Tell whether it holds all names for the word as it is now, or will."""
+        if word != self.word or len(self.names or ()) >= MAX_NAMES:
+            return False
+        # Where nothing was typed yet, only the best are told.
+        return typed.startswith(self.typed) if self.typed else not typed
+
+
+class WorkspaceIndex:
+    """The way to the index process, which `follow` starts.
+
+    ``on_indexed`` is called on the loop thread whenever a folder was gone through, and
+    ``on_crash`` when the process ended by itself: `follow` starts it again.
     """
 
-    def __init__(self, directory: Path | None, on_indexed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        on_indexed: Callable[[], None],
+        on_crash: Callable[[], None],
+    ) -> None:
         self._directory = directory
         self._on_indexed = on_indexed
+        self._on_crash = on_crash
+        self._crashes = 0
+        self._named: _Named | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[FromIndexer]] = {}
@@ -139,6 +174,27 @@ class WorkspaceIndex:
         new = Context(answer.repository, answer.path, answer.snippets, _comment(language))
         return refreshed(old, new, chars)
 
+    async def names(self, path: str, spot: Spot) -> Sequence[tuple[str, str]]:
+        """Return names other files define for the word being typed, with their kinds.
+
+        They are asked for once a word, or again while there are too many to list.
+        """
+        if not self.is_running:
+            return ()
+        word = (path, spot.start, spot.receiver)
+        if self._named is None or not self._named.serves(word, spot.typed):
+            self._named = _Named(word, spot.typed)
+            self._asking = asyncio.create_task(self._ask_names(self._named))
+            await asyncio.wait({self._asking}, timeout=NAMES_S)
+        return [pair for pair in self._named.names or () if pair[0].startswith(spot.typed)]
+
+    async def _ask_names(self, named: _Named) -> None:
+        path, _, receiver = named.word
+        number = self._next_id()
+        ask = AskNames(number, path, named.typed, receiver, MAX_NAMES)
+        answer = await self._ask(number, ask)
+        named.names = answer.names if isinstance(answer, Names) else ()
+
     async def idle(self) -> None:
         """Return when nothing is left to read."""
         if self.is_running:
@@ -199,7 +255,16 @@ class WorkspaceIndex:
         for answer in self._waiting.values():
             answer.cancel()
         if process is self._process:
-            log.warning("the index process ended; there is no context until the next start")
+            self._crashed()
+
+    def _crashed(self) -> None:
+        """Have it started again, after a pause that grows, until it seems to be of no use."""
+        if self._crashes == len(RESTARTS_S):
+            log.warning("the index process ended again and again; there is no context")
+            return
+        log.warning("the index process ended; it is started again")
+        asyncio.get_running_loop().call_later(RESTARTS_S[self._crashes], self._on_crash)
+        self._crashes += 1
 
     def _receive(self, answer: FromIndexer) -> None:
         waiting = self._waiting.get(answer.id)

@@ -1,10 +1,10 @@
-"""The examples in a docstring, run in the sandbox to choose between candidates."""
+"""What is run in the sandbox to choose between candidates: examples in a docstring, and tests."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -16,26 +16,34 @@ from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
     from fimble.features.offer import Task
+    from fimble.features.testplace import Place
     from fimble.source.around import Definition
 
 LIMITS: Final = sandbox.Limits(wall_seconds=5.0, cpu_seconds=5)
 MAX_FAILURE: Final = 600
 """Characters of what failed examples printed that the model reads."""
 _PROGRAM: Final = "run_examples"
+_TESTS: Final = "run_tests"
 _TRIED: Final = "tried"
+_FAILED: Final = re.compile(r"^fimble: failed (\w+)$", re.MULTILINE)
 _NONE: Final = 2
 """The exit status of a program that found no example."""
 
 
+async def can_shut_in() -> bool:
+    """Tell whether code can be run here apart from everything else."""
+    return await sandbox.available()
+
+
 async def can_run(task: Task, definition: Definition) -> bool:
-    """Tell whether a function has examples, and whether they can be run safely here."""
+    """Tell whether a function has examples, and whether they may be run here."""
     snapshot = task.snapshot
     looks = snapshot.language.examples
     code = code_within(snapshot, task.languages, definition)
     if not looks or code is None:
         return False
     text = snapshot.text[definition.body_start : code[0]]
-    return bool(re.search(looks, text)) and await sandbox.available()
+    return bool(re.search(looks, text)) and await task.may_run()
 
 
 async def examples_failure(task: Task, name: str, edits: Sequence[Edit]) -> str | None:
@@ -45,18 +53,45 @@ async def examples_failure(task: Task, name: str, edits: Sequence[Edit]) -> str 
     shortened.
     """
     snapshot = task.snapshot
-    program = task.languages.examples_program(snapshot.language)
+    program = task.languages.program(snapshot.language, "examples")
     if program is None:
         return "There is nothing to run the examples with."
     ending = PurePosixPath(path_of(snapshot)).suffix
     files = {f"{_PROGRAM}{ending}": program, f"{_TRIED}{ending}": applied(snapshot.text, edits)}
     command = (sys.executable, f"{_PROGRAM}{ending}", f"{_TRIED}{ending}", name)
-    try:
-        outcome = await sandbox.run(command, files, limits=LIMITS)
-    except SandboxRefused as error:
-        return str(error)
+    outcome = await _ran(command, files)
+    if isinstance(outcome, str):
+        return outcome
     if outcome.code in (0, _NONE):
         return "" if outcome.code == 0 else None
     if outcome.timed_out:
         return "It did not end."
     return (outcome.stdout.strip() or outcome.stderr.strip())[-MAX_FAILURE:] or "It failed."
+
+
+async def failing_tests(task: Task, place: Place, text: str) -> frozenset[str] | None:
+    """Run a file of tests beside the file that they test; return the names of those that fail.
+
+    None if that is not allowed here, or if nobody can tell: what the file imports may be missing,
+    since nothing else of the project is there.
+    """
+    snapshot = task.snapshot
+    program = task.languages.program(snapshot.language, "tests")
+    if program is None or not await task.may_run():
+        return None
+    ending = PurePosixPath(path_of(snapshot)).suffix
+    tested = f"{place.words['module'].replace('.', '/')}{ending}"
+    tried = f"{_TRIED}{ending}"
+    files = {f"{_TESTS}{ending}": program, tested: snapshot.text, tried: text}
+    outcome = await _ran((sys.executable, f"{_TESTS}{ending}", tried), files)
+    if isinstance(outcome, str) or outcome.code != 0:
+        return None
+    return frozenset(_FAILED.findall(outcome.stdout))
+
+
+async def _ran(command: Sequence[str], files: Mapping[str, str]) -> sandbox.Outcome | str:
+    """Return how it went, or why it was not run."""
+    try:
+        return await sandbox.run(command, files, limits=LIMITS)
+    except SandboxRefused as error:
+        return str(error)

@@ -82,7 +82,7 @@ async def make(task: Task) -> Outcome:
     tried: set[str] = set()
     unproven: Outcome | None = None
     function = function_around(task, diagnostic)
-    runs = task.settings.verify.execute and function and await can_run(task, function)
+    runs = function is not None and await can_run(task, function)
     task.report("looking for a fix", 0.1)
     async for edits in _candidates(task, diagnostic, before, tried):
         task.report("checking a fix", 0.3 + 0.6 * len(tried) / (len(tried) + 2))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import exp
@@ -26,7 +27,7 @@ from fimble.source.symbols import Symbol, symbols
 from fimble.source.tree import ByteOffsets, captures
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from fimble.engine.base import Engine
     from fimble.engine.messages import Profile, Prompt
@@ -109,6 +110,10 @@ class Seen:
     symbols: tuple[Symbol, ...]
 
 
+More = Callable[[Spot], Awaitable[Sequence[tuple[str, str]]]]
+"""Gives further names for a word, with their kinds, the best first."""
+
+
 class Survey:
     """What the open documents hold; looked up again when they have changed by more than a bit."""
 
@@ -168,24 +173,27 @@ async def list_items(
     *,
     survey: Survey,
     others: Sequence[Snapshot] = (),
-    more: Iterable[str] = (),
+    more: More | None = None,
 ) -> Items | None:
     """List what may stand at ``offset``; None where nothing should be offered.
 
-    ``others`` are further open documents, the last used first, and ``more`` are names known from
-    elsewhere. Engine trouble, or a model that has other things to do, only costs the order.
+    ``others`` are further open documents, the last used first, and ``more`` says what files that
+    are not open define, with its kinds. Engine trouble, or a model that has other things to do,
+    only costs the order.
     """
     spot = find_spot(snapshot, offset)
     if spot is None or _is_unwanted(snapshot, spot, settings):
         return None
     here = await survey.of(snapshot)
     elsewhere = [(other.uri, await survey.of(other)) for other in others]
+    known = dict(await more(spot)) if more else {}
     if spot.receiver is None:
         near = nearest(snapshot.text, offset, REACH, survey.scopes(snapshot, offset))
-        names = _words(near, here, elsewhere, more)
+        names = _words(near, here, elsewhere, known)
     else:
-        names = _members(spot.receiver, here, elsewhere)
-    found = Items(spot, tuple(_items(spot, names, snapshot.uri, here, elsewhere)))
+        names = _members(spot.receiver, here, elsewhere, known)
+    defined = _defined(((snapshot.uri, here), *elsewhere))
+    found = Items(spot, tuple(_items(spot, names, defined, known)))
     if settings.completion.items == "on":
         found = await _rank(found, snapshot, memory, engine)
     line = model_line(snapshot, spot, memory)
@@ -231,41 +239,6 @@ def model_line(snapshot: Snapshot, spot: Spot, memory: Memory | None) -> Item | 
     return None
 
 
-def signature(snapshot: Snapshot, symbol: Symbol) -> str:
-    """Return the first line of a definition, without what opens its body."""
-    line = snapshot.line_text(snapshot.line_of(symbol.name_start)).strip()
-    return line.rstrip("{").rstrip() or symbol.name
-
-
-def comment_of(snapshot: Snapshot, symbol: Symbol) -> str:
-    """Return the documentation comment of a definition as plain text; empty without one."""
-    form = snapshot.language.doc_comment
-    if form is None:
-        return ""
-    first = snapshot.line_of(symbol.start)
-    if form.place == "inside":
-        body = snapshot.text[symbol.name_start : symbol.end]
-        return _between(body, form.open, form.close)
-    lines: list[str] = []
-    for number in range(first - 1, -1, -1):
-        line = snapshot.line_text(number).strip()
-        marks = (form.line.strip(), form.open.strip(), form.close.strip())
-        if not any(mark and line.startswith(mark) for mark in marks):
-            break
-        line = line.removeprefix(form.open.strip()).removesuffix(form.close.strip()).strip()
-        lines.insert(0, line.removeprefix(form.line.strip()).strip())
-    return "\n".join(lines).strip()
-
-
-def _between(body: str, opener: str, closer: str) -> str:
-    """Return the first quoted text of a body that begins a line of its own."""
-    match = re.search(rf"\n[ \t]*{re.escape(opener)}(.*?){re.escape(closer)}", body, re.DOTALL)
-    # Only blank lines and the rest of the definition's head may come before it.
-    if match is None or body[: match.start()].count("\n") > 3:
-        return ""
-    return "\n".join(line.strip() for line in match[1].strip().splitlines())
-
-
 def _is_unwanted(snapshot: Snapshot, spot: Spot, settings: Settings) -> bool:
     if not settings.enabled or settings.completion.items == "off":
         return True
@@ -280,7 +253,9 @@ def _is_fresh(seen: Seen, snapshot: Snapshot) -> bool:
     return abs(len(seen.text) - len(snapshot.text)) <= STALE_CHARS
 
 
-def _members(receiver: str, here: Seen, elsewhere: Sequence[tuple[str, Seen]]) -> Iterator[str]:
+def _members(
+    receiver: str, here: Seen, elsewhere: Sequence[tuple[str, Seen]], more: Iterable[str]
+) -> Iterator[str]:
     """Yield members of the same receiver, then of any: this file's first, the usual ones first."""
     texts = [here, *(seen for _, seen in elsewhere)]
     for seen in texts:
@@ -289,6 +264,8 @@ def _members(receiver: str, here: Seen, elsewhere: Sequence[tuple[str, Seen]]) -
     for seen in texts:
         yield from (symbol.name for symbol in seen.symbols if symbol.kind == "method")
         yield from chain.from_iterable(seen.names.members.values())
+        if seen is here:
+            yield from more
 
 
 def _words(
@@ -308,17 +285,21 @@ def _words(
         yield from seen.names.words
 
 
+def _defined(texts: Sequence[tuple[str, Seen]]) -> dict[str, tuple[str, Symbol]]:
+    """Return where names are defined: in the first of the texts that do so."""
+    defined: dict[str, tuple[str, Symbol]] = {}
+    for uri, seen in reversed(texts):
+        defined |= {symbol.name: (uri, symbol) for symbol in seen.symbols}
+    return defined
+
+
 def _items(
     spot: Spot,
     names: Iterable[str],
-    uri: str,
-    here: Seen,
-    elsewhere: Sequence[tuple[str, Seen]],
+    defined: Mapping[str, tuple[str, Symbol]],
+    more: Mapping[str, str],
 ) -> Iterator[Item]:
     """Yield each name that goes on with what was typed once, with where it is defined."""
-    defined: dict[str, tuple[str, Symbol]] = {}
-    for where, seen in (*reversed(elsewhere), (uri, here)):
-        defined |= {symbol.name: (where, symbol) for symbol in seen.symbols}
     start = spot.typed.casefold()
     # The half-typed word itself was counted when the text was looked through.
     done = {spot.typed}
@@ -326,16 +307,18 @@ def _items(
         if name in done or len(name) < 2 or not name.casefold().startswith(start):
             continue
         done.add(name)
-        yield _item(name, spot, defined)
+        yield _item(name, spot, defined, more)
         if len(done) > MAX_ITEMS:
             return
 
 
-def _item(name: str, spot: Spot, defined: Mapping[str, tuple[str, Symbol]]) -> Item:
+def _item(
+    name: str, spot: Spot, defined: Mapping[str, tuple[str, Symbol]], more: Mapping[str, str]
+) -> Item:
     if name in defined:
         uri, symbol = defined[name]
         return Item(name, symbol.kind, uri, symbol.name_start)
-    return Item(name, WORD if spot.receiver is None else MEMBER)
+    return Item(name, more.get(name, WORD if spot.receiver is None else MEMBER))
 
 
 async def _rank(found: Items, snapshot: Snapshot, memory: Memory | None, engine: Engine) -> Items:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from fimble.source.edits import Edit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fimble.engine.base import Engine
     from fimble.settings import Settings
     from fimble.source.languages import Languages
@@ -62,11 +64,17 @@ class Offer:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+async def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """An offer that was taken: everything needed to make the edit.
 
     ``report`` tells the user how it goes: a few words, and how much is done, 0.0 to 1.0.
+    ``may_run`` tells whether code may be run in the sandbox, which the user may have to be asked.
+    ``root`` is the workspace folder that holds the file, ``opened`` are the open files by path.
     """
 
     snapshot: Snapshot
@@ -75,21 +83,33 @@ class Task:
     settings: Settings
     engine: Engine
     report: Callable[[str, float], None] = lambda _words, _fraction: None
+    may_run: Callable[[], Awaitable[bool]] = _never
+    root: Path | None = None
+    opened: Mapping[str, Snapshot] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Edits of another file, whose text is ``snapshot``; ``is_new`` if it is to be created."""
+
+    snapshot: Snapshot
+    edits: tuple[Edit, ...]
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a task: edits of its file, or none and ``message``, a sentence, that says why.
 
-    ``verified`` means that what was asked for is known to be reached. ``others`` are edits of
-    other files by URI (one that does not exist yet is created), ``shown`` is Markdown to be shown.
+    ``verified`` means that what was asked for is known to be reached. ``other`` are edits of
+    another file, ``shown`` is Markdown to be shown.
     ``found`` are hints of ours to be shown instead of earlier ones; None leaves those.
     """
 
     edits: tuple[Edit, ...] = ()
     message: str = ""
     verified: bool = False
-    others: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
+    other: Other | None = None
     shown: str = ""
     found: tuple[Diagnostic, ...] | None = None
 

@@ -96,7 +96,7 @@ async def _better(task: Task, way: _Way, code: Stub) -> Outcome:
     prompt = _order(task, function, words, head if head.endswith("\n") else f"{head}\n")
     if prompt is None:
         return Outcome(message=CANNOT)
-    runs = task.settings.verify.execute and await can_run(task, function)
+    runs = await can_run(task, function)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
     async for text in finished(task, prompt, limit, body_done(snapshot, code), old):
         edit = body_edit(snapshot, code, text)

@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from fimble.features.instruct import CHARS_PER_TOKEN, MORE_TOKENS
-from fimble.features.offer import Look, Offer, Outcome, Task
+from fimble.features.offer import Look, Offer, Other, Outcome, Task
 from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, is_closed, order
-from fimble.features.writing import path_of
+from fimble.features.writing import is_file, path_of, uri_of
 from fimble.source.edits import Edit
 from fimble.source.languages import PLAIN
 from fimble.source.text import Snapshot
@@ -66,17 +65,15 @@ async def _parses(task: Task, target: Language, text: str) -> bool:
 async def _outcome(task: Task, target: Language, text: str, *, is_whole: bool) -> Outcome:
     uri = await _free_place(task, target) if is_whole else ""
     if uri:
-        return Outcome(others={uri: (Edit(0, 0, f"{text}\n"),)})
+        empty = Snapshot.open(uri, 0, target, "")
+        return Outcome(other=Other(empty, (Edit(0, 0, f"{text}\n"),), is_new=True))
     return Outcome(shown=f"```{target.id}\n{text}\n```")
 
 
 async def _free_place(task: Task, target: Language) -> str:
     """Return the URI of the file beside this one in the other language; "" if there is one."""
-    parts = urlsplit(task.snapshot.uri)
     path = PurePosixPath(path_of(task.snapshot))
-    if parts.scheme != "file" or not path.suffix or not target.extensions:
+    if not is_file(task.snapshot) or not path.suffix or not target.extensions:
         return ""
     new = path.with_suffix(target.extensions[0])
-    if await asyncio.to_thread(Path(new).exists):
-        return ""
-    return urlunsplit(parts._replace(path=quote(str(new))))
+    return "" if await asyncio.to_thread(Path(new).exists) else uri_of(task.snapshot, new)

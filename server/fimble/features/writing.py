@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from fimble.check.command import compiles, problems
 from fimble.check.parse import parses_no_worse
@@ -21,6 +21,8 @@ from fimble.source.around import definition_of, import_lines, import_place, line
 from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
+    from pathlib import PurePosixPath
+
     from fimble.engine.base import Engine
     from fimble.engine.messages import ModelInfo
     from fimble.features.offer import Diagnostic, Task
@@ -189,6 +191,12 @@ def missing_imports(task: Task, code: str, before: int | None = None) -> tuple[E
         # A name that the code itself binds is its own.
         and not re.search(rf"\b{word}\s*=[^=]|\bfor\s+{word}\b|\bas\s+{word}\b", code)
         and not re.search(rf"\bimport\b.*\b{word}\b", code)
+        # A module is worth nothing without its members; in a comment, its name is a mere word.
+        and (
+            known[word] != f"import {word}"
+            or code == word
+            or re.search(rf"(?<![\w.]){word}\.\w", code)
+        )
     ]
     there = set(import_lines(snapshot, task.languages))
     lines = [line for line in dict.fromkeys(lines) if line not in there]
@@ -222,6 +230,16 @@ def definitions_of(task: Task, diagnostic: Diagnostic) -> str:
 def path_of(snapshot: Snapshot) -> str:
     """Return the path of the snapshot's file."""
     return unquote(urlsplit(snapshot.uri).path)
+
+
+def is_file(snapshot: Snapshot) -> bool:
+    """Tell whether a snapshot has a place on disk."""
+    return snapshot.uri.startswith("file:")
+
+
+def uri_of(snapshot: Snapshot, path: PurePosixPath) -> str:
+    """Return the URI of another file on the same disk."""
+    return urlunsplit(urlsplit(snapshot.uri)._replace(path=quote(path.as_posix())))
 
 
 async def is_sound(snapshot: Snapshot, edit: Edit, others: tuple[Edit, ...] = ()) -> bool:

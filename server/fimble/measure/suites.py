@@ -8,6 +8,7 @@ from typing import Final
 
 DEFAULT_KEYS: Final = 200
 DEFAULT_ROWS: Final = 60
+DEFAULT_FILES: Final = 10_000
 
 
 def add_suites(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,12 @@ def add_suites(parser: argparse.ArgumentParser) -> None:
     )
     _add_trace_options(peer)
     peer.set_defaults(run=_run_peer)
+
+    index = suites.add_parser("index", help="typing in a workspace of many files")
+    index.add_argument("--files", type=int, default=DEFAULT_FILES, help="default: %(default)s")
+    index.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    index.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
+    index.set_defaults(run=_run_index)
 
     anchors = suites.add_parser("anchors", help="how far above the cursor prompts are anchored")
     anchors.add_argument(
@@ -107,6 +114,12 @@ def _run_peer(args: argparse.Namespace) -> int:
         json_file=args.json,
         plot_file=args.plot,
     )
+
+
+def _run_index(args: argparse.Namespace) -> int:
+    from fimble.measure.workspace import bench_index  # noqa: PLC0415
+
+    return bench_index(args.files, args.model, args.json)
 
 
 def _run_anchors(args: argparse.Namespace) -> int:

@@ -47,11 +47,11 @@ def fresh_cache() -> Iterator[dict[str, str]]:
 
 @asynccontextmanager
 async def server(
-    settings: Mapping[str, Any], environment: Mapping[str, str]
+    settings: Mapping[str, Any], environment: Mapping[str, str], root: Path | None = None
 ) -> AsyncIterator[tuple[EditorClient, dict[str, Any]]]:
     """Run a server until its model answers, and shut it down properly in the end."""
     async with EditorClient(SERVE, environment) as editor:
-        await editor.initialize(options=settings)
+        await editor.initialize(root, settings)
         with Screen(Console(stderr=True)).progress() as show:
             status = await until_ready(editor, show)
         try:

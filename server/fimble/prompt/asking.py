@@ -70,6 +70,19 @@ class Ask(msgspec.Struct, frozen=True, tag=True):
     spots: tuple[tuple[str, int], ...] = ()
 
 
+class AskNames(msgspec.Struct, frozen=True, tag=True):
+    """Say which names that begin with ``typed`` other files than ``path`` define.
+
+    ``receiver`` is what stands before an access operator, None where there is no operator.
+    """
+
+    id: int
+    path: str
+    typed: str
+    receiver: str | None
+    limit: int
+
+
 class Wait(msgspec.Struct, frozen=True, tag=True):
     """Answer when nothing is left to read."""
 
@@ -85,6 +98,13 @@ class Found(msgspec.Struct, frozen=True, tag=True):
     snippets: tuple[Snippet, ...] = ()
 
 
+class Names(msgspec.Struct, frozen=True, tag=True):
+    """The answer to an `AskNames`: names with the kinds of what they define, the best first."""
+
+    id: int
+    names: tuple[tuple[str, str], ...] = ()
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The answer to a `Wait`; with id 0, said by itself when the workspace was gone through."""
 
@@ -92,8 +112,8 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     files: int
 
 
-ToIndexer = Workspace | Touched | Closed | Typing | Open | Ask | Wait
-FromIndexer = Found | Done
+ToIndexer = Workspace | Touched | Closed | Typing | Open | Ask | AskNames | Wait
+FromIndexer = Found | Names | Done
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 

@@ -33,7 +33,7 @@ def assemble(
     never become a special token. The delta comes last in both orders: typing only grows the end
     of the prompt. Line ends are shown to the model as ``\n`` whatever the file uses.
     """
-    before = (Sentinel.PREFIX, *_commented(layout, available), layout.prefix)
+    before = (Sentinel.PREFIX, *_commented(layout, available), layout.lead, layout.prefix)
     after = (Sentinel.SUFFIX, layout.suffix)
     halves = before + after if order is FimOrder.PREFIX_FIRST else after + before
     # Codestral has none: it goes on after the prefix, which is last in its order.

@@ -145,16 +145,36 @@ class Index:
         )
         return [Definition(name, kind, *rest) for name, kind, *rest in rows]
 
-    def alike(self, names: Sequence[str], own: str, limit: int) -> list[tuple[str, int]]:
+    def names_in(self, path: str, typed: str) -> list[tuple[str, str]]:
+        """Return the names a file defines that begin with ``typed``, each with its kind."""
+        return self._db.execute(
+            "SELECT name, kind FROM definitions JOIN files ON id = file"
+            " WHERE path = ? AND name GLOB ? ORDER BY position",
+            (path, f"{typed}*"),
+        ).fetchall()
+
+    def names(self, typed: str, own: str, limit: int, *, members: bool) -> list[tuple[str, str]]:
+        """Return names that begin with ``typed`` and that other files than ``own`` define.
+
+        In alphabetical order, each with its kind: methods for ``members``, else everything but
+        them.
+        """
+        return self._db.execute(
+            "SELECT DISTINCT name, kind FROM definitions JOIN files ON id = file"
+            " WHERE name GLOB ? AND (kind = 'method') = ? AND path <> ? ORDER BY name LIMIT ?",
+            (f"{typed}*", members, own, limit),
+        ).fetchall()
+
+    def alike(self, names: Sequence[str], own: str, limit: int) -> list[tuple[str, int, float]]:
         """Return chunks of other files than ``own`` that share many rare names, the best first.
 
-        A chunk is a path and its first line, and `CHUNK_LINES` long.
+        A chunk is a path, its first line and how well it fits, and `CHUNK_LINES` long.
         """
         if not names:
             return []
         query = " OR ".join(f'"{name}"' for name in names)
         return self._db.execute(
-            "SELECT path, line FROM words JOIN chunks ON chunks.id = words.rowid"
+            "SELECT path, line, -bm25(words) FROM words JOIN chunks ON chunks.id = words.rowid"
             " JOIN files ON files.id = chunks.file WHERE words MATCH ? AND path <> ?"
             " ORDER BY bm25(words), path, line LIMIT ?",
             (query, own, limit),

@@ -29,10 +29,12 @@ from fimble.prompt.asking import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
     Ask,
+    AskNames,
     Closed,
     Done,
     Found,
     FromIndexer,
+    Names,
     Open,
     ToIndexer,
     Touched,
@@ -43,7 +45,7 @@ from fimble.prompt.asking import (
     encode,
 )
 from fimble.prompt.library import Library, open_library
-from fimble.prompt.retrieve import Spot
+from fimble.prompt.retrieve import Spot, Word
 from fimble.source.languages import Languages
 
 log = logging.getLogger("fimble.index")
@@ -86,6 +88,8 @@ class Indexer:
                 self._follow(message)
             case Ask():
                 self._say(self._answer(message))
+            case AskNames():
+                self._say(self._names(message))
             case Wait(id=number):
                 self._waiting.append(number)
                 self.rest_until = 0.0
@@ -168,6 +172,14 @@ class Indexer:
         window = (ask.start, ask.end)
         snippets = library.find(path, ask.offset, window=window, chars=ask.chars, spots=spots)
         return Found(ask.id, library.root.name, path, snippets)
+
+    def _names(self, ask: AskNames) -> Names:
+        place = self._place(ask.path)
+        if place is None:
+            return Names(ask.id)
+        library, path = place
+        word = Word(ask.typed, ask.receiver, ask.limit)
+        return Names(ask.id, tuple(library.names(path, word)))
 
     def _place(self, path: str) -> tuple[Library, str] | None:
         """Return who owns an absolute path, and the path below its folder."""

@@ -71,7 +71,8 @@ class Layout:
     ``start`` and ``anchor`` are the prefix window's ends; ``length`` is the whole text's length
     and ``to_end`` says that the suffix window reaches the end of the file. ``path`` is the bare
     file name: prompts never carry the names of folders outside the workspace. ``context`` is what
-    stands before the file. A ``quick`` layout has smaller windows than it could have.
+    stands before the file, ``lead`` what stands before a notebook's cell in the cells above it.
+    A ``quick`` layout has smaller windows than it could have.
     """
 
     uri: str
@@ -85,11 +86,12 @@ class Layout:
     to_end: bool
     quick: bool = False
     context: Context = NO_CONTEXT
+    lead: str = ""
 
     def is_like(self, other: Layout) -> bool:
         """Whether all but what was typed since the anchor is the same."""
-        mine, theirs = (self.context, self.prefix), (other.context, other.prefix)
-        return mine == theirs and self.suffix == other.suffix
+        mine, theirs = (self.context, self.lead), (other.context, other.lead)
+        return mine == theirs and (self.prefix, self.suffix) == (other.prefix, other.suffix)
 
     @property
     def outgrown(self) -> bool:
@@ -159,7 +161,7 @@ def lay_out(
     """
     if previous is not None and previous.uri != snapshot.uri:
         previous = None
-    if previous is not None:
+    if previous is not None and snapshot.lead.endswith(previous.lead):
         for moved in _shifts(snapshot, previous):
             if _holds(snapshot.text, offset, moved):
                 return replace(moved, delta=snapshot.text[moved.anchor : offset])
@@ -228,7 +230,7 @@ def _anchored(
     end = _suffix_end(snapshot, right, int(budget.suffix * quick))
     return Layout(
         uri=snapshot.uri,
-        path=PurePosixPath(unquote(urlsplit(snapshot.uri).path)).name,
+        path=_name(snapshot),
         prefix=text[start:anchor],
         suffix=text[right:end],
         delta=text[anchor:offset],
@@ -238,7 +240,34 @@ def _anchored(
         to_end=end == len(text),
         quick=quick < 1.0,
         context=NO_CONTEXT if previous is None else previous.context,
+        lead="" if start else _lead(snapshot, budget.prefix - anchor, previous, quick),
     )
+
+
+def _name(snapshot: Snapshot) -> str:
+    """Return the bare file name; what is no file gets an ending that tells its language."""
+    uri = urlsplit(snapshot.uri)
+    path = PurePosixPath(unquote(uri.path))
+    endings = snapshot.language.extensions
+    if uri.scheme == "file" or not path.name or not endings or path.suffix in endings:
+        return path.name
+    return path.with_suffix(endings[0]).name
+
+
+def _lead(snapshot: Snapshot, room: int, previous: Layout | None, quick: float) -> str:
+    """Return whole lines of the cells above, as many as leave a quarter of the room free.
+
+    What was read before stays for as long as it fits and is not much less.
+    """
+    size = min(int(room * quick) * 3 // 4, len(snapshot.lead))
+    if previous is not None and snapshot.lead.endswith(previous.lead):
+        kept = len(previous.lead)
+        if size // 2 <= kept <= room:
+            return previous.lead
+    if size <= 0:
+        return ""
+    cut = len(snapshot.lead) - size
+    return snapshot.lead[cut:] if cut == 0 else snapshot.lead[cut:].partition("\n")[2]
 
 
 def _anchor(snapshot: Snapshot, offset: int) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 
 from fimble.prompt.context import Snippet, choose
 from fimble.prompt.index import Index
-from fimble.prompt.retrieve import Spot, candidates
+from fimble.prompt.retrieve import Spot, Word, candidates, known_names
 from fimble.source.languages import Language, Languages
 from fimble.source.outline import outline
 from fimble.source.text import Snapshot
@@ -127,11 +127,19 @@ class Library:
             snapshot,
             (path, offset),
             spots=spots,
+            tabs=self._open,
             read=self._text,
             languages=self._languages,
         )
         start, end = window
         return choose(ranked, chars, snapshot.text[start:end])
+
+    def names(self, path: str, word: Word) -> list[tuple[str, str]]:
+        """Return names other files define, with their kinds; none for files left out."""
+        snapshot = self._open.get(path)
+        if snapshot is None:
+            return []
+        return known_names(self._index, snapshot, path, self._languages, word)
 
     def _text(self, path: str) -> str | None:
         """Return the text of a file that may be sent, as it is now."""

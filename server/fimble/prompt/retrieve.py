@@ -2,14 +2,15 @@
 
 Four kinds of candidates, each ranked for itself, are shuffled together by their ranks: stubs of
 the files that define names seen near the cursor, chunks that share rare names with it, places
-the user was at lately, and the file's counterpart (header, test).
+the user was at lately, and the file's counterpart (header, test). What is open in the editor counts
+a little more.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,7 @@ RECENT_LINES: Final = 8
 """Lines before and after a place the user was at."""
 
 _WEIGHTS: Final = {"stub": 1.0, "chunk": 0.9, "recent": 0.7, "counterpart": 0.5}
+_OPEN: Final = 1.2
 _IMPORTED: Final = 3.0
 _NEIGHBOUR: Final = 1.5
 _TEST: Final = 0.5
@@ -49,27 +51,38 @@ class Spot:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word being typed, what it is a member of if so, and how many names are wanted for it."""
+
+    typed: str
+    receiver: str | None
+    limit: int
+
+
 def candidates(
     index: Index,
     snapshot: Snapshot,
     place: tuple[str, int],
     *,
     spots: Sequence[Spot],
+    tabs: Container[str],
     read: Callable[[str], str | None],
     languages: Languages,
 ) -> list[Snippet]:
     """Rank what may help at a place of a parsed snapshot: the file's path and an offset.
 
-    Paths are those below the root; ``read`` gives the text of another file, or None.
+    Paths are those below the root; ``tabs`` are open, and ``read`` gives the text of another file,
+    or None.
     """
     path, offset = place
     weights = _weights(snapshot.text, offset)
     own = {one.name for one in outline(snapshot, languages)}
     foreign = {name: weight for name, weight in weights.items() if name not in own}
-    friends = _imported_files(index, imported(snapshot, languages), path)
+    friends = imported_files(index, imported(snapshot, languages), path)
     lists = {
-        "stub": _stubs(index, foreign, path, friends),
-        "chunk": _chunks(index, weights, path, read),
+        "stub": _stubs(index, foreign, path, friends, tabs),
+        "chunk": _chunks(index, weights, path, read, tabs),
         "recent": _recent(spots, path, read),
         "counterpart": _counterparts(index, path),
     }
@@ -90,7 +103,30 @@ def _weights(text: str, offset: int) -> dict[str, float]:
     return weights | dict.fromkeys(identifiers(near), 2.0)
 
 
-def _imported_files(index: Index, modules: Iterable[str], path: str) -> set[str]:
+def known_names(
+    index: Index, snapshot: Snapshot, path: str, languages: Languages, word: Word
+) -> list[tuple[str, str]]:
+    """Return names with their kinds for a word in a parsed snapshot, which is at ``path``.
+
+    What imported files define comes first, then what is defined anywhere. Members are methods,
+    and everything in a file that the receiver is named after.
+    """
+    members = word.receiver is not None
+    friends = imported_files(index, imported(snapshot, languages), path)
+    named = [one for one in friends if members and PurePosixPath(one).stem == word.receiver]
+    found = [pair for one in sorted(named) for pair in index.names_in(one, word.typed)]
+    others = [pair for one in sorted(friends) for pair in index.names_in(one, word.typed)]
+    found += [pair for pair in others if (pair[1] == "method") is members]
+    if word.typed:
+        found += index.names(word.typed, path, word.limit, members=members)
+    kinds: dict[str, str] = {}
+    for name, kind in found:
+        if word.typed or not name.startswith("_"):
+            kinds.setdefault(name, kind)
+    return list(kinds.items())[: word.limit]
+
+
+def imported_files(index: Index, modules: Iterable[str], path: str) -> set[str]:
     """Return the files that the modules stand for: paths that end as the module's name does."""
     files: set[str] = set()
     for module in modules:
@@ -111,7 +147,9 @@ def _agreement(path: str, segments: Sequence[str]) -> int:
     return len(set(folders) & set(segments))
 
 
-def _stubs(index: Index, weights: dict[str, float], path: str, friends: set[str]) -> list[Snippet]:
+def _stubs(
+    index: Index, weights: dict[str, float], path: str, friends: set[str], tabs: Container[str]
+) -> list[Snippet]:
     """Return for each of the best files the signatures of what is used of it."""
     scores: dict[str, dict[int, float]] = defaultdict(dict)
     folder = path.rpartition("/")[0]
@@ -120,6 +158,7 @@ def _stubs(index: Index, weights: dict[str, float], path: str, friends: set[str]
             continue
         score = weights[place.name] / place.count
         score *= _IMPORTED if place.path in friends else 1.0
+        score *= _OPEN if place.path in tabs else 1.0
         score *= _NEIGHBOUR if place.path.rpartition("/")[0] == folder else 1.0
         score *= _TEST if "test" in place.path.lower() and "test" not in path.lower() else 1.0
         scores[place.path][place.position] = score
@@ -160,11 +199,19 @@ def _around(definitions: Sequence[Definition], position: int) -> Iterable[int]:
 
 
 def _chunks(
-    index: Index, weights: dict[str, float], path: str, read: Callable[[str], str | None]
+    index: Index,
+    weights: dict[str, float],
+    path: str,
+    read: Callable[[str], str | None],
+    tabs: Container[str],
 ) -> list[Snippet]:
     names = sorted(weights, key=lambda name: -weights[name])[:MAX_QUERY]
-    found = index.alike(names, path, MAX_CHUNKS)
-    texts = ((other, read(other), line) for other, line in found)
+    found = [
+        (score * (_OPEN if other in tabs else 1.0), other, line)
+        for other, line, score in index.alike(names, path, 2 * MAX_CHUNKS)
+    ]
+    best = sorted(found, key=lambda one: (-one[0], one[1:]))[:MAX_CHUNKS]
+    texts = ((other, read(other), line) for _, other, line in best)
     return [
         Snippet(other, _lines(text, line, line + CHUNK_LINES))
         for other, text, line in texts

@@ -11,16 +11,19 @@ import msgspec
 from lsprotocol import types
 from msgspec import Meta
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcRequestCancelled
+from pygls.uris import to_fs_path
 
 from fimble.errors import FimbleError
 from fimble.features import actions
-from fimble.features.offer import Diagnostic, Look, Offer, Outcome, Task
+from fimble.features.offer import Diagnostic, Look, Offer, Other, Outcome, Task
+from fimble.features.writing import path_of
 from fimble.protocol.documents import difference
+from fimble.protocol.indexing import root_of
 from fimble.protocol.progress import ProgressBar
 from fimble.protocol.shown import show
-from fimble.protocol.workspace import workspace_edit
+from fimble.protocol.workspace import creates_files, workspace_edit
 from fimble.source.around import QUERIES
-from fimble.source.edits import Edit, rebased
+from fimble.source.edits import Edit, applied, rebased
 from fimble.source.positions import offset_at
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ KEPT_LISTINGS: Final = 8
 MAX_MESSAGE: Final = 2000
 MAX_DIAGNOSTICS: Final = 20
 STALE: Final = "The text has changed there meanwhile, so nothing was done. Ask again."
+
+CANNOT_CREATE: Final = "This editor cannot create files for us, so the new one is only shown."
 
 Offset = Annotated[int, Meta(ge=0, le=2**31)]
 Text = Annotated[str, Meta(max_length=MAX_MESSAGE)]
@@ -103,6 +108,7 @@ async def code_action(
         raise JsonRpcInvalidParams("This document is not open.")
     snapshot = document.snapshot
     look = _look(ls, snapshot, params)
+    ls.indexing.visited(snapshot, params.range.start.line)
     only = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
     if snapshot.tree is None and snapshot.language.grammar_package:
         grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
@@ -165,6 +171,8 @@ async def _made(
         raise JsonRpcException(str(error)) from error
     finally:
         bar.end("")
+    if outcome.other is not None and outcome.other.is_new and not creates_files(ls):
+        outcome = _shown_instead(outcome, outcome.other)
     if outcome.message:
         _say(ls, outcome.message)
     if outcome.shown:
@@ -184,6 +192,9 @@ async def _make(ls: FimbleServer, snapshot: Snapshot, offer: Offer, bar: Progres
         settings=ls.session.settings,
         engine=ls.engine,
         report=lambda words, fraction: bar.show(fraction, words, cancellable=True),
+        may_run=lambda: ls.permissions.may_run(ls, snapshot.uri),
+        root=root_of(ls, snapshot.uri),
+        opened={path: one.snapshot for one in ls.session if (path := path_of(one.snapshot))},
     )
     outcome = await actions.make(task)
     if outcome is None:
@@ -218,18 +229,34 @@ def _offer(ls: FimbleServer, data: Data) -> tuple[Snapshot, Offer]:
     )
 
 
+def _shown_instead(outcome: Outcome, other: Other) -> Outcome:
+    """Return what the user is shown of a file that the client cannot create."""
+    path = to_fs_path(other.snapshot.uri) or other.snapshot.uri
+    code = applied(other.snapshot.text, other.edits)
+    shown = f"`{path}`\n\n```{other.snapshot.language.id}\n{code.rstrip()}\n```"
+    return replace(outcome, other=None, shown=shown, message=outcome.message or CANNOT_CREATE)
+
+
 def _up_to_date(ls: FimbleServer, snapshot: Snapshot, outcome: Outcome) -> tuple[Snapshot, Outcome]:
     """Move the edits to where they belong in the text as it is by now."""
     document = ls.session.document(snapshot.uri)
     if document is None:
         raise JsonRpcInvalidParams("This document was closed meanwhile.")
     now = document.snapshot
+    if outcome.other is not None and not _is_as_read(ls, outcome.other):
+        raise _stale()
     if now.text == snapshot.text or not outcome.edits:
         return now, outcome
     edits = rebased(outcome.edits, Edit(*difference(snapshot.text, now.text)))
     if edits is None:
         raise _stale()
     return now, replace(outcome, edits=edits)
+
+
+def _is_as_read(ls: FimbleServer, other: Other) -> bool:
+    """Tell whether another file, if it is open, has the text that its edits are about."""
+    document = ls.session.document(other.snapshot.uri)
+    return document is None or document.snapshot.text == other.snapshot.text
 
 
 def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) -> Look:

@@ -77,9 +77,9 @@ class EditorClient:
 
     ``settings`` is what the server gets when it pulls the section ``fimble``. What the server
     sends by itself is collected: ``messages`` (window/showMessage), ``progress`` ($/progress
-    values), ``shown`` (window/showDocument), ``diagnostics`` (the last of each document) and
-    ``log`` (lines of standard error). ``answers`` are what the server's own requests get instead
-    of the sensible answer, by method.
+    values), ``shown`` (window/showDocument), ``diagnostics`` (the last of each document),
+    ``asked`` (the methods of its requests) and ``log`` (lines of standard error). ``answers`` are
+    what its requests get instead of the sensible answer, by method.
     """
 
     command: Sequence[str]
@@ -89,6 +89,7 @@ class EditorClient:
     messages: list[str] = field(default_factory=list)
     progress: list[dict[str, Any]] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     diagnostics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     registrations: list[str] = field(default_factory=list)
@@ -418,6 +419,7 @@ class EditorClient:
         elif "id" not in message:
             self._take_notification(message)
         else:
+            self.asked.append(message["method"])
             result = self._sensible(message["method"], message.get("params") or {})
             answer = self.answers.get(message["method"], {"result": result})
             self.send({"id": message["id"], **answer})

@@ -130,7 +130,7 @@ def apply(ls: FimbleServer) -> None:
         ls.notices.show(problem, types.MessageType.Warning)
     if not ls.engine.was_launched or _for_engine(now) != _for_engine(before):
         ls.engine.launch(now)
-    ls.work.start("indexing", ls.indexing.follow(ls))
+    ls.index_workspace()
 
 
 def _for_engine(values: Settings) -> object:

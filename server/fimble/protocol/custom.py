@@ -1,4 +1,4 @@
-"""Fimble's own requests, fimble/status, fimble/explainLast and fimble/flush; and a notification.
+"""Fimble's own requests, such as fimble/status and fimble/explainLast; and a notification.
 
 fimble/didChangeStatus goes to clients that announce the experimental capability ``fimble.status``.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STATUS: Final = "fimble/status"
 EXPLAIN_LAST: Final = "fimble/explainLast"
+LANGUAGES: Final = "fimble/languages"
 FLUSH: Final = "fimble/flush"
 DID_CHANGE_STATUS: Final = "fimble/didChangeStatus"
 
@@ -32,6 +33,7 @@ def register(server: FimbleServer) -> None:
     """Add these handlers to the server."""
     server.feature(STATUS)(status)
     server.feature(EXPLAIN_LAST)(explain_last)
+    server.feature(LANGUAGES)(languages)
     server.feature(FLUSH)(flush)
 
 
@@ -55,6 +57,13 @@ def explain_last(ls: FimbleServer, params: object) -> list[dict[str, Any]]:
     if not isinstance(count, int):
         raise JsonRpcInvalidParams("`count` must be a whole number.")
     return [_explanation(explanation) for explanation in ls.session.explanations(count)]
+
+
+def languages(ls: FimbleServer, _params: object) -> list[dict[str, str]]:
+    """Tell which languages code can be translated into, by their names."""
+    known = [one for one in ls.session.languages if one.doc_comment is not None]
+    named = sorted((one.name, one.lsp_ids[0]) for one in known)
+    return [{"id": identifier, "name": name} for name, identifier in named]
 
 
 async def flush(ls: FimbleServer, _params: object) -> None:

@@ -153,6 +153,8 @@ def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:
     """Let the model read a document in the background, before the user types in it."""
     settings = ls.session.settings
     is_wanted = not excluded(snapshot, settings.completion) and may_work_ahead(settings)
+    if ls.session.is_cell(snapshot.uri):  # a notebook opens all at once, and may have hundreds
+        return
     if is_wanted and ls.engine.status.state is State.READY:
         ls.work.start("warming up", _warm(ls, snapshot.uri))
 

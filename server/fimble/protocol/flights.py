@@ -20,10 +20,11 @@ ALONE_S: Final = 0.1
 
 @dataclass(slots=True)
 class Running:
-    """A flight, its end, and the number of requests that wait for it."""
+    """A flight, its end, the text that its next request is of, and how many wait for it."""
 
     flight: Flight
     task: asyncio.Task[tuple[Completion, Memory]]
+    heading_for: tuple[Snapshot, int] | None = None
     waiting: int = 0
 
 
@@ -39,12 +40,16 @@ class Flights:
         """Suggest what follows ``offset``: the rest of what is on its way if that leads here."""
         snapshot, memory, running = document.snapshot, document.memory, self._running
         if running is not None and running.flight.leads_to(snapshot, offset):
-            landed = await self._landed(running)
-            memory = landed[1]
-            if rest := running.flight.rest(snapshot, offset, landed):
-                return rest, memory
+            running.heading_for = snapshot, offset
+            if landed := await self._landed(running):
+                memory = landed[1]
+                if rest := running.flight.rest(snapshot, offset, landed):
+                    return rest, memory
         self.stop()
-        return await self._landed(self._start(ls, snapshot, offset, memory))
+        landed = await self._landed(self._start(ls, snapshot, offset, memory))
+        if landed is None:
+            raise asyncio.CancelledError
+        return landed
 
     def keep_if_led_to(self, snapshot: Snapshot) -> None:
         """Stop what does not lead to this new text."""
@@ -65,6 +70,8 @@ class Flights:
 
         def note(text: str) -> None:
             flight.written = text
+            if running.heading_for and not flight.leads_to(*running.heading_for):
+                running.task.cancel()  # who waits for it need not wait for its end
 
         work = complete(
             snapshot,
@@ -75,14 +82,14 @@ class Flights:
             stricter=ls.outcomes.stricter(ls, snapshot),
             on_text=note,
         )
-        self._running = Running(flight, ls.work.start("a suggestion", work))
-        return self._running
+        running = self._running = Running(flight, ls.work.start("a suggestion", work))
+        return running
 
-    async def _landed(self, running: Running) -> tuple[Completion, Memory]:
-        """Wait for its end; being cancelled leaves it to others for a moment."""
+    async def _landed(self, running: Running) -> tuple[Completion, Memory] | None:
+        """Wait for its end; None if it was stopped. Who is cancelled leaves it to others."""
         running.waiting += 1
         try:
-            return await asyncio.shield(running.task)
+            await asyncio.wait((running.task,))
         finally:
             running.waiting -= 1
             if running.task.done():
@@ -90,6 +97,7 @@ class Flights:
             elif not running.waiting:
                 loop = asyncio.get_running_loop()
                 loop.call_later(ALONE_S, self._stop_if_alone, running)
+        return None if running.task.cancelled() else running.task.result()
 
     def _stop_if_alone(self, running: Running) -> None:
         if not running.waiting:

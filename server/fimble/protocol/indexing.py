@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fimble.features.complete import Memory
     from fimble.features.context import Context
+    from fimble.features.items import Spot
     from fimble.protocol.server import FimbleServer
     from fimble.source.text import Snapshot
 
@@ -28,12 +29,15 @@ NEAR_LINES: Final = 10
 class Indexing:
     """What the index was told and asked, by document; the index itself is another process."""
 
-    def __init__(self, directory: Path | None, warm: Callable[[], None]) -> None:
+    def __init__(
+        self, directory: Path | None, *, warm: Callable[[], None], again: Callable[[], None]
+    ) -> None:
         self._warm = warm
-        self._index = WorkspaceIndex(directory, self._on_indexed)
+        self._index = WorkspaceIndex(directory, self._on_indexed, again)
         self._asked: dict[str, int] = {}
         self._unsaid: set[str] = set()
         self._spots: deque[tuple[str, int]] = deque(maxlen=KEPT_SPOTS)
+        self._visits: dict[str, int] = {}
 
     async def follow(self, ls: FimbleServer) -> None:
         """Index what the client's folders and the settings are now."""
@@ -59,11 +63,18 @@ class Indexing:
             self._spots.popleft()
         self._spots.appendleft((path, line))
 
+    def visited(self, snapshot: Snapshot, line: int) -> None:
+        """Note where the cursor is in a file, without a change."""
+        if path := path_of(snapshot.uri):
+            self._visits.pop(path, None)
+            self._visits[path] = line
+
     def closed(self, uri: str) -> None:
         """Let the file on disk count again."""
         self._asked.pop(uri, None)
         self._unsaid.discard(uri)
         if path := path_of(uri):
+            self._visits.pop(path, None)
             self._index.closed(path)
 
     def touched(self, uris: Sequence[str]) -> None:
@@ -88,10 +99,17 @@ class Indexing:
             offset,
             ls.engine.status.profile,
             layout=layout,
-            spots=[spot for spot in self._spots if spot[0] != path],
+            spots=[spot for spot in self._seen() if spot[0] != path],
         )
-        self._asked[snapshot.uri] = snapshot.line_of(offset)
+        if memory is not None:  # else nobody knows yet where in the file the cursor will be
+            self._asked[snapshot.uri] = snapshot.line_of(offset)
+            self.visited(snapshot, snapshot.line_of(offset))
         return context
+
+    async def names(self, snapshot: Snapshot, spot: Spot) -> Sequence[tuple[str, str]]:
+        """Return names that other files define for the word being typed, with their kinds."""
+        path = path_of(snapshot.uri)
+        return await self._index.names(path, spot) if path else ()
 
     async def idle(self) -> None:
         """Return when the index is up to date."""
@@ -100,6 +118,12 @@ class Indexing:
     async def close(self) -> None:
         """End the index process."""
         await self._index.close()
+
+    def _seen(self) -> list[tuple[str, int]]:
+        """Return where the user was, the latest first: places of edits, then of visits."""
+        visits = reversed(self._visits.items())
+        new = [spot for spot in visits if not any(_are_near(spot, edit) for edit in self._spots)]
+        return [*self._spots, *new[:KEPT_SPOTS]]
 
     def _tell_changes(self, ls: FimbleServer, but: str) -> None:
         for uri in self._unsaid - {but}:
@@ -141,6 +165,13 @@ def watched_globs(ls: FimbleServer) -> Iterator[str]:
 def path_of(uri: str) -> str | None:
     """Return the path of a document that is a file."""
     return to_fs_path(uri) if uri.startswith("file:") else None
+
+
+def root_of(ls: FimbleServer, uri: str) -> Path | None:
+    """Return the innermost of the client's folders that holds a document."""
+    path = path_of(uri)
+    holding = [root for root in _roots(ls) if path and Path(path).is_relative_to(root)]
+    return max(holding, key=lambda root: len(root.parts), default=None)
 
 
 def _roots(ls: FimbleServer) -> list[Path]:

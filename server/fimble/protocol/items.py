@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
-from fimble.features.items import LINE, MEMBER, WORD, comment_of, list_items, signature
+from fimble.features.items import LINE, MEMBER, WORD, list_items
 from fimble.protocol.logs import logger
+from fimble.source.docs import comment_of, signature
 from fimble.source.positions import offset_at, position_at
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ async def completion(
         ls.session.settings,
         survey=ls.survey,
         others=others[::-1][:OTHERS],
+        more=partial(ls.indexing.names, snapshot),
     )
     found = await ls.work.until_stale(snapshot.uri, work)
     if not ls.session.is_current(snapshot):

@@ -25,6 +25,7 @@ from fimble.protocol import (
     items,
     lifecycle,
     logs,
+    notebooks,
 )
 from fimble.protocol.ahead import Ahead
 from fimble.protocol.flights import Flights
@@ -32,6 +33,7 @@ from fimble.protocol.hints import Hints
 from fimble.protocol.host import EngineHost, Launcher
 from fimble.protocol.messages import Notices
 from fimble.protocol.outcomes import Outcomes
+from fimble.protocol.permission import Permissions
 from fimble.protocol.progress import ProgressBar
 from fimble.protocol.rpc import FimbleProtocol
 from fimble.protocol.transport import StdoutWriter, converse, stdin_reader
@@ -48,6 +50,7 @@ CLOSE_SECONDS: Final = 5.0
 _GROUPS: Final = (
     lifecycle,
     documents,
+    notebooks,
     inline,
     items,
     actions,
@@ -74,6 +77,7 @@ class FimbleServer(LanguageServer):
             "fimble",
             __version__,
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            notebook_document_sync=notebooks.SYNC,
             protocol_cls=FimbleProtocol,
         )
         self.session: Session[Memory] = Session(Languages.load())
@@ -90,8 +94,11 @@ class FimbleServer(LanguageServer):
         self.parsing = asyncio.Lock()
         self.cache_directory = cache_directory
         self.indexing = indexing.Indexing(
-            cache_directory / "index" if cache_directory else None, self.warm_all
+            cache_directory / "index" if cache_directory else None,
+            warm=self.warm_all,
+            again=self.index_workspace,
         )
+        self.permissions = Permissions(cache_directory / "permissions" if cache_directory else None)
         self.told_status: dict[str, Any] | None = None
         self._progress = ProgressBar(self, self.engine.stop_fetching)
         self.engine.on_status(self._on_engine_status)
@@ -111,6 +118,7 @@ class FimbleServer(LanguageServer):
     async def close(self) -> None:
         """End all work and the engine, but do not wait for ever."""
         self.outcomes.stop()
+        self.permissions.close()
         for document in self.session:
             self.outcomes.close(self, document.snapshot)
         try:
@@ -126,6 +134,10 @@ class FimbleServer(LanguageServer):
         """Let the model read the open documents, with what is known of the workspace by now."""
         for document in self.session:
             documents.warm_later(self, document.snapshot)
+
+    def index_workspace(self) -> None:
+        """Let the index follow what the client's folders and the settings are now."""
+        self.work.start("indexing", self.indexing.follow(self))
 
     def _on_engine_status(self, status: EngineStatus) -> None:
         custom.tell_status(self, status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -13,6 +13,8 @@ from fimble.source.symbols import Symbol, symbols
 from fimble.source.tree import ByteOffsets, captures
 
 if TYPE_CHECKING:
+    from tree_sitter import Node
+
     from fimble.source.languages import Languages
     from fimble.source.text import Snapshot
 
@@ -73,21 +75,16 @@ def enclosing(
 
     A place in a decorator or anywhere else on a definition's first or last line counts.
     """
-    query = languages.query(snapshot.language, "symbols")
-    if query is None:
-        return None
-    low = snapshot.line_range(snapshot.line_of(start))[0]
-    high = snapshot.line_range(snapshot.line_of(end))[1]
-    holding = [
-        symbol
-        for symbol in symbols(snapshot, query, low, max(high, low + 1))
-        if line_start(snapshot, symbol.start) <= start
-        and end <= line_end(snapshot, symbol.end)
-        and (symbol.kind in _CALLABLE or not callable_only)
-    ]
-    if not holding:
-        return None
-    return _definition(snapshot, languages, min(holding, key=lambda one: one.end - one.start))
+    holding = _holding(snapshot, languages, start, end, _CALLABLE if callable_only else ())
+    return _definition(snapshot, languages, holding[-1]) if holding else None
+
+
+def nested(
+    snapshot: Snapshot, languages: Languages, start: int, end: int, kinds: Sequence[str]
+) -> list[Definition]:
+    """Return all definitions of these kinds that hold the whole range, the outermost first."""
+    holding = _holding(snapshot, languages, start, end, kinds)
+    return [_definition(snapshot, languages, symbol) for symbol in holding]
 
 
 def functions(
@@ -200,13 +197,10 @@ def import_place(snapshot: Snapshot, languages: Languages) -> int:
     if query is not None and snapshot.tree is not None:
         offsets = ByteOffsets(snapshot.text)
         root = snapshot.tree.root_node
-        top = [
-            node
-            for node in captures(query, snapshot.tree, 0, MAX_IMPORTS).get("import", ())
-            if node.parent == root
-        ]
+        found = captures(query, snapshot.tree, 0, MAX_IMPORTS).get("import", ())
+        top = [one.end_byte for node in found if (one := _statement(node, root)) is not None]
         if top:
-            return _next_line(snapshot, offsets.to_offset(top[-1].end_byte))
+            return _next_line(snapshot, offsets.to_offset(top[-1]))
     covered = _commented_lines(snapshot, languages, 0, MAX_COMMENT)
     line = 0
     while line in covered or (line + 1 in covered and not snapshot.line_text(line).strip()):
@@ -247,6 +241,34 @@ def line_start(snapshot: Snapshot, offset: int) -> int:
 def line_end(snapshot: Snapshot, offset: int) -> int:
     """Return where the line of ``offset`` ends, its terminator excluded."""
     return snapshot.line_range(snapshot.line_of(offset))[1]
+
+
+def _holding(
+    snapshot: Snapshot, languages: Languages, start: int, end: int, kinds: Sequence[str]
+) -> list[Symbol]:
+    """Return what holds the whole range, the outermost first; without kinds those of any."""
+    query = languages.query(snapshot.language, "symbols")
+    if query is None:
+        return []
+    low = snapshot.line_range(snapshot.line_of(start))[0]
+    high = snapshot.line_range(snapshot.line_of(end))[1]
+    holding = [
+        symbol
+        for symbol in symbols(snapshot, query, low, max(high, low + 1))
+        if line_start(snapshot, symbol.start) <= start
+        and end <= line_end(snapshot, symbol.end)
+        and (symbol.kind in kinds or not kinds)
+    ]
+    return sorted(holding, key=lambda one: one.end - one.start)[::-1]
+
+
+def _statement(node: Node, root: Node) -> Node | None:
+    """Return the statement at the top of the file that a node is part of; None inside a block."""
+    while node.parent is not None and node.parent != root:
+        node = node.parent
+        if any(node.child_by_field_name(field) is not None for field in ("body", "consequence")):
+            return None
+    return node
 
 
 def _next_line(snapshot: Snapshot, offset: int) -> int:

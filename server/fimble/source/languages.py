@@ -11,6 +11,7 @@ import importlib
 import logging
 import tomllib
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +58,54 @@ class DocComment:
 
 
 @dataclass(frozen=True, slots=True)
+class Framework:
+    r"""How tests are written with a library; what holds it together is text with placeholders.
+
+    ``seen`` is found in files that use it, ``fits`` in files that it can test. ``files`` are where
+    tests go, seen from the workspace, by what is most usual. ``test`` finds where a test begins:
+    its first group begins where the test's syntax node does, ``name`` is its name. ``assertion``
+    finds a check in it. A file of tests is ``imports``, ``gap`` blank lines, ``begin`` with the
+    beginning of the first test, more tests, and ``end``.
+
+    The placeholders: ``{name}`` is what has to be imported and ``{Name}`` the same in CamelCase,
+    ``{subject}`` what is tested, ``{stem}`` and ``{ext}`` are the file's name and extension,
+    ``{folder}`` is its folder, ``{module}`` its path with dots, ``{relative}`` its path without
+    extension from the test's folder.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    begin: str
+    test: str
+    assertion: str
+    seen: str = ""
+    fits: str = ""
+    imports: tuple[str, ...] = ()
+    end: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tests:
+    """How a language is tested: by the first framework that a project is seen to use.
+
+    ``reachable`` is found in files whose ``{name}`` a test can use, ``hidden`` in the first line of
+    definitions that it cannot use. ``manifests`` are files that may name a framework. ``opening``
+    finds what a test's file begins with as the tested one does. ``package`` is the file that makes
+    a folder a part of a module's path. ``mirror`` is the folder of code, and that of tests which
+    has the same folders inside. ``gap`` is the number of blank lines between definitions.
+    """
+
+    frameworks: tuple[Framework, ...]
+    reachable: str = ""
+    hidden: str = ""
+    manifests: tuple[str, ...] = ()
+    opening: str = ""
+    package: str = ""
+    mirror: tuple[str, str] = ("", "")
+    gap: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Language:
     """What Fimble knows of a language; the defaults are those of plain text.
 
@@ -66,12 +115,13 @@ class Language:
     get the grammar; both are empty where there is none. ``queries`` is the folder that holds the
     queries, where dialects share them. ``stubs`` are regular expressions for bodies that only say
     that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
-    ``compiler`` is a command that reads a file from standard input and fails if it does not
-    compile, running nothing of it; so are ``checkers``, which print
-    ``file:line:column: code message``. ``examples`` is a regular expression for
-    what examples in a comment look like; where it is set, the folder's program `examples` runs
+    ``compilers`` are commands that read a file from standard input and fail if it does not
+    compile, running nothing of it; one of them is enough to accept it. ``checkers`` run nothing of
+    it either, and print ``file:line:column: code message``. ``examples`` is a regular expression
+    for what examples in a comment look like; where it is set, the folder's program `examples` runs
     those of one function. ``types`` is what annotations of parameters and results are called, where
-    a function may do without them.
+    a function may do without them. ``tests`` is how tests are written; a program `tests` in the
+    folder runs them.
     """
 
     id: str
@@ -89,10 +139,11 @@ class Language:
     queries: str = ""
     stubs: tuple[str, ...] = ()
     imports: Mapping[str, str] = field(default_factory=dict, compare=False)
-    compiler: tuple[str, ...] = ()
+    compilers: tuple[tuple[str, ...], ...] = ()
     checkers: tuple[tuple[str, ...], ...] = ()
     examples: str = ""
     types: str = ""
+    tests: Tests | None = None
 
 
 PLAIN: Final = Language(id="plaintext", name="Plain Text", lsp_ids=("plaintext", "text"))
@@ -165,9 +216,9 @@ class Languages:
             self._queries[key] = self._load_query(language, name)
         return self._queries[key]
 
-    def examples_program(self, language: Language) -> str | None:
-        """Return the source of what runs a function's examples, or None."""
-        file = next((self._directory / language.queries).glob("examples.*"), None)
+    def program(self, language: Language, name: str) -> str | None:
+        """Return the source of the program ``name`` in the language's folder, or None."""
+        file = next((self._directory / language.queries).glob(f"{name}.*"), None)
         return None if file is None else file.read_text(encoding="utf-8")
 
     def _load_query(self, language: Language, name: str) -> Query | None:
@@ -192,6 +243,7 @@ def _read(folder: Path) -> Language:
     fields: dict[str, Any] = tomllib.loads((folder / "language.toml").read_text(encoding="utf-8"))
     doc = fields.pop("doc_comment", None)
     grammar = fields.pop("grammar", {})
+    tests = fields.pop("tests", None)
     lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
     return Language(
         id=folder.name,
@@ -200,8 +252,21 @@ def _read(folder: Path) -> Language:
         doc_comment=DocComment(place=DocPlace(doc.pop("place")), **doc) if doc else None,
         grammar_package=grammar.get("package", ""),
         grammar_function=grammar.get("function", ""),
+        tests=_tests(tests) if tests else None,
         **(fields | lists),
     )
+
+
+def _tests(fields: dict[str, Any]) -> Tests:
+    """Return how tests are written; what is said above the frameworks counts for all of them."""
+    frameworks, own = fields.pop("frameworks"), {one.name for one in dataclass_fields(Framework)}
+    shared = {key: fields.pop(key) for key in own & fields.keys()}
+    made = tuple(Framework(**_with_tuples(shared | one)) for one in frameworks)
+    return Tests(frameworks=made, **_with_tuples(fields))
+
+
+def _with_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(one) if isinstance(one, list) else one for key, one in fields.items()}
 
 
 def _load_grammar(language: Language) -> Grammar | None:

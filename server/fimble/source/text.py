@@ -33,8 +33,9 @@ class Snapshot:
 
     ``tree`` is the syntax tree of exactly this text, or None: no grammar, or not parsed yet.
     ``stale`` is then what a parse can begin from: the tree of an earlier version, told of all
-    edits since. Text holds no lone surrogates: each is replaced with U+FFFD, which counts the
-    same in all three position encodings, so that text can always be encoded.
+    edits since. ``lead`` is what stands before the document: the end of the earlier cells, where
+    it is a cell of a notebook. Text holds no lone surrogates: each is replaced with U+FFFD, which
+    counts the same in all three position encodings, so that text can always be encoded.
     """
 
     uri: str
@@ -44,6 +45,7 @@ class Snapshot:
     line_starts: tuple[int, ...] = field(compare=False, repr=False)
     tree: Tree | None = field(default=None, compare=False, repr=False)
     stale: Tree | None = field(default=None, compare=False, repr=False)
+    lead: str = field(default="", compare=False, repr=False)
 
     @classmethod
     def open(cls, uri: str, version: int, language: Language, text: str) -> Snapshot:
@@ -101,6 +103,7 @@ class Snapshot:
             text,
             _spliced_starts(self.line_starts, text, start, end, len(new_text)),
             stale=None if basis is None else edited(basis, self.text, start, end, new_text),
+            lead=self.lead,
         )
 
     def edit(self, start: int, end: int, new_text: str, version: int) -> Snapshot:

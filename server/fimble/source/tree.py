@@ -178,6 +178,12 @@ def surrounding(
     return min(low, start), max(high, end)
 
 
+def spanned(tree: Tree, offsets: ByteOffsets, start: int, end: int) -> int:
+    """Return where the smallest node ends that holds a range; all in code point offsets."""
+    node = tree.root_node.descendant_for_byte_range(offsets.to_byte(start), offsets.to_byte(end))
+    return end if node is None else offsets.to_offset(node.end_byte)
+
+
 def holder_end(tree: Tree, start_byte: int, end_byte: int) -> int | None:
     """Return where the node ends that begins in a range and goes on behind it, if it is closed.
 

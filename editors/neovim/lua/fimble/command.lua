@@ -123,6 +123,12 @@ local actions = {
   model = function(args)
     model(args.fargs[2] or '')
   end,
+  instruct = function(args)
+    require('fimble.wishes').instruct(args)
+  end,
+  translate = function(args)
+    require('fimble.wishes').translate(args)
+  end,
   log = function()
     local path = vim.lsp.log and vim.lsp.log.get_filename and vim.lsp.log.get_filename()
     vim.cmd.tabedit(vim.fn.fnameescape(path or vim.lsp.get_log_path()))

@@ -26,7 +26,7 @@ local function check_server(cmd)
   end
   if vim.fn.executable(cmd[1]) == 0 then
     vim.health.error(('There is no command `%s`.'):format(cmd[1]), {
-      'Install the server: pip install fimble',
+      'Install the server, as the README says.',
       "Or name it: require('fimble').setup({ cmd = { '/path/to/fimble', 'serve' } })",
     })
     return

@@ -29,7 +29,7 @@ from fimble.measure.typist import machine
 from fimble.settings import read
 from fimble.source.languages import Languages
 
-RUNNING: Final[Mapping[str, Any]] = {"verify": {"execute": True}}
+RUNNING: Final[Mapping[str, Any]] = {"verify": {"execute": "always"}}
 """What the second side of `implement` may do, unless other settings are compared."""
 
 

@@ -32,9 +32,9 @@ Tick = Callable[[int], None]
 class Way:
     """How the server is run and asked.
 
-    With ``warm`` the file is open without the character before the cursor, there was a request
-    from the line above, all background work is done, and then that key is pressed. Otherwise the
-    request is the first thing after opening.
+    With ``warm`` the file is open without the character before the cursor, was read, there was a
+    request from the line above, all background work is done, and then that key is pressed.
+    Otherwise the request is the first thing after opening.
     """
 
     settings: Mapping[str, Any]
@@ -126,6 +126,7 @@ async def _answer(editor: EditorClient, row: Row, folder: Path, way: Way) -> Ans
     try:
         if way.warm and row.before:
             open_document(editor, uri, row.before[:-1] + row.after)
+            await editor.flush()
             # From the line above: what is suggested there is not typed along, so the answer that
             # counts is made after everything was read.
             await ask(editor, uri, max(row.before.rfind("\n", 0, at - 1), 0), way)

@@ -33,6 +33,7 @@ def add_evals(parser: argparse.ArgumentParser) -> None:
         _add_sides(suite, with_peer=name != "items")
         _add_report(suite)
         suite.set_defaults(run=_run, suite=name, cursor="start", peer=None)
+    _add_gate(suites.add_parser("gate", help="fit the confidence gate to suggestions"))
     for name, told in _TASKS.items():
         suite = suites.add_parser(name, help=told)
         _add_rows(suite, with_cursor=False)
@@ -50,6 +51,13 @@ def add_evals(parser: argparse.ArgumentParser) -> None:
     _add_settings(suite)
     _add_report(suite)
     suite.set_defaults(run=_run_reviews, suite="review", plain=False)
+
+
+def _add_gate(suite: argparse.ArgumentParser) -> None:
+    _add_rows(suite, with_cursor=False)
+    suite.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    suite.add_argument("--json", type=Path, metavar="FILE", help="write everything, row by row")
+    suite.set_defaults(run=_run_gate)
 
 
 def _add_rows(suite: argparse.ArgumentParser, *, with_cursor: bool) -> None:
@@ -153,6 +161,20 @@ def _run(args: argparse.Namespace) -> int:
         invoked=args.invoked,
     )
     return evaluate(plan, show=args.show, json_file=args.json)
+
+
+def _run_gate(args: argparse.Namespace) -> int:
+    from fimble.measure.eval.gating import evaluate_gate  # noqa: PLC0415
+
+    return evaluate_gate(
+        args.data,
+        rows=args.rows,
+        skip=args.skip,
+        seed=args.seed,
+        only=args.only,
+        model=args.model,
+        json_file=args.json,
+    )
 
 
 def _run_tasks(args: argparse.Namespace) -> int:

@@ -1,0 +1,43 @@
+"""Fitting the confidence gate: on made-up suggestions whose chances are known."""
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from fimble.features.gate import Doubt
+from fimble.measure.eval.gating import Sample, auc, fit, fitted
+
+
+def samples(count=3000):
+    """Suggestions that are right as often as a logistic of what the gate looks at says."""
+    chance = Random(1)
+    for number in range(count):
+        about = Doubt(-4 * chance.random(), 5 * chance.random(), chance.random() < 0.5)
+        logit = 0.5 + about.logprob + 0.4 * about.margin - 1.5 * about.mid_line
+        right = chance.random() < 1 / (1 + np.exp(-logit))
+        shown = right if about.margin > 1 else None
+        yield Sample(f"row/{number}", "group", "start", str(number), about, right, shown)
+
+
+def test_the_constants_that_made_the_rows_are_found():
+    report = fitted(list(samples()))
+    assert report["constants"] == {
+        "CONSTANT": pytest.approx(0.5, abs=0.3),
+        "PER_LOGPROB": pytest.approx(1.0, abs=0.2),
+        "PER_MARGIN": pytest.approx(0.4, abs=0.1),
+        "MID_LINE": pytest.approx(-1.5, abs=0.3),
+    }
+    assert 0.75 < report["auc"] < 0.95
+    rights = [level["right"] for level in report["shares"]]
+    assert rights == sorted(rights)
+    assert report["groups"]["group"] == report["shipped"]
+
+
+def test_ties_count_half():
+    assert auc(np.array([0.1, 0.5, 0.5, 0.9]), np.array([0.0, 0.0, 1.0, 1.0])) == 0.875
+
+
+def test_a_fit_of_nothing_is_the_share():
+    weights = fit(np.ones((10, 1)), np.array([1.0] * 7 + [0.0] * 3))
+    assert 1 / (1 + np.exp(-weights[0])) == pytest.approx(0.7, abs=0.01)
