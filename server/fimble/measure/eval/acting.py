@@ -6,26 +6,25 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
-from rich.console import Console
-from rich.progress import Progress
 
 from fimble.errors import FimbleError
 from fimble.measure.driver import options
 from fimble.measure.eval.act import Deed, act_on_rows
 from fimble.measure.eval.acting_table import deed_table, show_tasks
 from fimble.measure.eval.execute import Runner
-from fimble.measure.eval.figures import AGAINST, FIMBLE, PLAIN
+from fimble.measure.eval.figures import PLAIN
 from fimble.measure.eval.plain import plain_rows
 from fimble.measure.eval.report import hand_out, laid_over, of_groups, portion, summed_up
 from fimble.measure.eval.rows import Suite
+from fimble.measure.eval.sides import circumstances, new_progress, of_servers, ticking
 from fimble.measure.eval.tasks import TaskRow, load_tasks
 from fimble.measure.eval.verdict import JudgedDeed, deed_comparison, deed_figures, judge
 from fimble.measure.once import start_engine
-from fimble.measure.typist import machine
 from fimble.settings import read
 from fimble.source.languages import Languages
 
@@ -75,14 +74,7 @@ async def measure_tasks(plan: TaskPlan) -> dict[str, Any]:
         for name, done in deeds.items()
     }
     return {
-        "suite": plan.suite,
-        "seed": plan.seed,
-        "skip": plan.skip,
-        "settings": plan.settings,
-        "against": plan.against,
-        "model": status["model"],
-        "profile": status["profile"],
-        "machine": machine(load_before),
+        **circumstances(plan, status, load_before),
         "notes": notes,
         **summed_up(sides, deed_figures, deed_comparison),
         "each": _each(rows, sides),
@@ -121,28 +113,14 @@ async def _sides(
     plan: TaskPlan, rows: Sequence[TaskRow]
 ) -> tuple[dict[str, list[Deed]], dict[str, Any]]:
     """Let every side work."""
-    runs = {FIMBLE: plan.settings}
-    if plan.against is not None:
-        runs[AGAINST] = laid_over(plan.settings, plan.against)
-    deeds: dict[str, list[Deed]] = {}
-    status: dict[str, Any] = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for name, settings in runs.items():
-            task = progress.add_task(name, total=len(rows))
-            whole = laid_over(laid_over(options(plan.model), {"background": "never"}), settings)
-            deeds[name], status = await act_on_rows(
-                rows,
-                whole,
-                lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
-            )
+    with new_progress() as progress:
+        deeds, status = await of_servers(plan, len(rows), progress, partial(act_on_rows, rows))
         if plan.plain:
-            task = progress.add_task(PLAIN, total=len(rows))
+            tick = ticking(progress, PLAIN, len(rows))
             chosen, _ = read(laid_over(options(plan.model), plan.settings))
             engine = await start_engine(chosen)
             try:
-                deeds[PLAIN] = await plain_rows(
-                    rows, engine, lambda done: progress.update(task, completed=done)
-                )
+                deeds[PLAIN] = await plain_rows(rows, engine, tick)
             finally:
                 await engine.close()
     return deeds, status

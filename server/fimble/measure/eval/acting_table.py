@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fimble.measure.eval.figures import AGAINST, FIMBLE, PLAIN
-from fimble.measure.eval.table import difference, new_table, share, side_lines
+from fimble.measure.eval.table import difference, machine_line, new_table, share, side_lines
 
 SIDES: Final = (FIMBLE, AGAINST, PLAIN)
 _COLUMNS: Final = {
@@ -60,11 +60,10 @@ def _sentences(report: Mapping[str, Any]) -> list[str]:
                 lines.append(f"{group}, {side}, not done: {told}")
     if AGAINST in next(iter(report["groups"].values())):
         lines.append(f"{AGAINST}: with {report['against']}")
-    load = report["machine"]
     lines += report["notes"]
     lines.append(f"{PLAIN}: one greedy answer of the model in a conversation, as it is")
     lines.append(f"model: {report['model'].get('name', '')}")
-    lines.append(f"machine: load {load['load_before']} before and {load['load_after']} after")
+    lines.append(machine_line(report))
     return lines
 
 

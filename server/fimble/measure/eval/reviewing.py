@@ -8,27 +8,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from time import perf_counter
 from typing import Any, Final
 
 import psutil
-from rich.console import Console
-from rich.progress import Progress
 
 from fimble.features.review import KIND
-from fimble.measure.driver import options
 from fimble.measure.eval.act import RESOLVE_SECONDS
 from fimble.measure.eval.acting import TaskPlan
 from fimble.measure.eval.ask import Tick, running, workspace, write_files
-from fimble.measure.eval.figures import AGAINST, FIMBLE, spread, versus
+from fimble.measure.eval.figures import spread, versus
 from fimble.measure.eval.programs import ProgramRow, load_programs
-from fimble.measure.eval.report import hand_out, laid_over, of_groups, portion, summed_up
+from fimble.measure.eval.report import hand_out, of_groups, portion, summed_up
 from fimble.measure.eval.reviewing_table import review_table, show_programs
+from fimble.measure.eval.sides import circumstances, new_progress, of_servers
 from fimble.measure.eval.stats import paired, rate
 from fimble.measure.figures import percentile
-from fimble.measure.typist import machine, open_document
+from fimble.measure.typist import open_document
 from fimble.protocol.client import EditorClient
 
 FEW: Final = 3
@@ -83,16 +82,10 @@ async def measure_reviews(plan: TaskPlan) -> dict[str, Any]:
     rows = of_groups(load_programs(plan.data, plan.seed), plan.only)
     rows = portion(rows, plan.skip, plan.rows)
     load_before = psutil.getloadavg()[0]
-    sides, status = await _sides(plan, rows)
+    with new_progress() as progress:
+        sides, status = await of_servers(plan, len(rows), progress, partial(review_rows, rows))
     return {
-        "suite": plan.suite,
-        "seed": plan.seed,
-        "skip": plan.skip,
-        "settings": plan.settings,
-        "against": plan.against,
-        "model": status["model"],
-        "profile": status["profile"],
-        "machine": machine(load_before),
+        **circumstances(plan, status, load_before),
         **summed_up(sides, review_figures, review_comparison),
         "each": [
             {
@@ -105,27 +98,6 @@ async def measure_reviews(plan: TaskPlan) -> dict[str, Any]:
             for at, row in enumerate(rows)
         ],
     }
-
-
-async def _sides(
-    plan: TaskPlan, rows: Sequence[ProgramRow]
-) -> tuple[dict[str, list[Reviewed]], dict[str, Any]]:
-    """Let every side review."""
-    runs = {FIMBLE: plan.settings}
-    if plan.against is not None:
-        runs[AGAINST] = laid_over(plan.settings, plan.against)
-    sides: dict[str, list[Reviewed]] = {}
-    status: dict[str, Any] = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for name, settings in runs.items():
-            task = progress.add_task(name, total=len(rows))
-            whole = laid_over(laid_over(options(plan.model), {"background": "never"}), settings)
-            sides[name], status = await review_rows(
-                rows,
-                whole,
-                lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
-            )
-    return sides, status
 
 
 async def review_rows(

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fimble.measure.eval.figures import AGAINST, FIMBLE
-from fimble.measure.eval.table import difference, new_table, share, side_lines
+from fimble.measure.eval.table import machine_line, new_table, paired_lines, share, side_lines
 
 _COLUMNS: Final = {
     "first": "first hint",
@@ -44,18 +44,12 @@ def _rates(report: Mapping[str, Any]) -> Table:
 
 
 def _sentences(report: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"{group}: fimble to {side}, {name}: {difference(found)}"
-        for group, sides in report["paired"].items()
-        for side, comparisons in sides.items()
-        for name, found in comparisons.items()
-    ]
+    lines = paired_lines(report)
     if report["against"] is not None:
         lines.append(f"{AGAINST}: with {report['against']}")
-    load = report["machine"]
     lines.append("first hint, first three: the mistake is on their lines; mended: as it should be")
     lines.append(f"model: {report['model'].get('name', '')}")
-    lines.append(f"machine: load {load['load_before']} before and {load['load_after']} after")
+    lines.append(machine_line(report))
     return lines
 
 

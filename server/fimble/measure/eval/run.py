@@ -9,26 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from rich.console import Console
-from rich.progress import Progress
 
-from fimble.measure.driver import options
-from fimble.measure.eval.ask import Answer, Way, answer_rows
+from fimble.measure.eval.ask import Answer, Tick, Way, answer_rows
 from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.figures import (
-    AGAINST,
-    FIMBLE,
     RAW,
     Judged,
     comparison,
     figures,
 )
 from fimble.measure.eval.raw import raw_rows
-from fimble.measure.eval.report import hand_out, laid_over, of_groups, portion, summed_up
+from fimble.measure.eval.report import hand_out, of_groups, portion, summed_up
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
 from fimble.measure.eval.score import Score, score, score_items
+from fimble.measure.eval.sides import circumstances, new_progress, of_servers, ticking
 from fimble.measure.eval.table import eval_table, show_rows
-from fimble.measure.typist import machine
 from fimble.source.languages import Languages
 
 
@@ -83,17 +78,10 @@ async def measure(plan: Plan) -> dict[str, Any]:
         for name, given in answers.items()
     }
     return {
-        "suite": plan.suite,
+        **circumstances(plan, status, load_before),
         "cursor": plan.cursor,
-        "seed": plan.seed,
-        "skip": plan.skip,
-        "settings": plan.settings,
-        "against": plan.against,
         "warm": plan.warm,
         "invoked": plan.invoked,
-        "model": status["model"],
-        "profile": status["profile"],
-        "machine": machine(load_before),
         **summed_up(sides, figures, comparison),
         "each": _each(rows, sides),
     }
@@ -101,26 +89,15 @@ async def measure(plan: Plan) -> dict[str, Any]:
 
 async def _sides(plan: Plan, rows: Sequence[Row]) -> tuple[dict[str, list[Answer]], dict[str, Any]]:
     """Let every side answer."""
-    runs = {FIMBLE: plan.settings}
-    if plan.against is not None:
-        runs[AGAINST] = laid_over(plan.settings, plan.against)
-    answers: dict[str, list[Answer]] = {}
-    status: dict[str, Any] = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for name, settings in runs.items():
-            task = progress.add_task(name, total=len(rows))
-            quiet = {} if plan.warm else {"background": "never"}
-            whole = laid_over(laid_over(options(plan.model), quiet), settings)
-            answers[name], status = await answer_rows(
-                rows,
-                Way(whole, plan.warm, plan.invoked),
-                lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
-            )
+
+    async def answer(settings: dict[str, Any], tick: Tick) -> tuple[list[Answer], dict[str, Any]]:
+        return await answer_rows(rows, Way(settings, plan.warm, plan.invoked), tick)
+
+    with new_progress() as progress:
+        answers, status = await of_servers(plan, len(rows), progress, answer, works_ahead=plan.warm)
         if plan.peer:
-            task = progress.add_task(RAW, total=len(rows))
-            answers[RAW] = await raw_rows(
-                plan.peer, rows, status, lambda done: progress.update(task, completed=done)
-            )
+            tick = ticking(progress, RAW, len(rows))
+            answers[RAW] = await raw_rows(plan.peer, rows, status, tick)
     return answers, status
 
 

@@ -96,23 +96,32 @@ def share(found: Mapping[str, Any] | None) -> str:
 
 
 def _sentences(report: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for group, sides in report["paired"].items():
-        for side, comparisons in sides.items():
-            lines += [
-                f"{group}: fimble to {side}, {name}: {difference(found)}"
-                for name, found in comparisons.items()
-            ]
+    lines = paired_lines(report)
     for group, sides in report["groups"].items():
         for side, found in sides.items():
             reasons = sorted(found["reasons"].items(), key=lambda pair: -pair[1])
             told = ", ".join(f"{reason} {count}" for reason, count in reasons if reason)
             if told and side != "raw":
                 lines.append(f"{group}, {side}: {told}")
-    load, model = report["machine"], report["model"]
-    lines.append(f"model: {model.get('name', '')}; cursor: {report['cursor']}")
-    lines.append(f"machine: load {load['load_before']} before and {load['load_after']} after")
+    lines.append(f"model: {report['model'].get('name', '')}; cursor: {report['cursor']}")
+    lines.append(machine_line(report))
     return lines
+
+
+def paired_lines(report: Mapping[str, Any]) -> list[str]:
+    """Return what each comparison came to."""
+    return [
+        f"{group}: fimble to {side}, {name}: {difference(found)}"
+        for group, sides in report["paired"].items()
+        for side, comparisons in sides.items()
+        for name, found in comparisons.items()
+    ]
+
+
+def machine_line(report: Mapping[str, Any]) -> str:
+    """Return how busy the machine was."""
+    load = report["machine"]
+    return f"machine: load {load['load_before']} before and {load['load_after']} after"
 
 
 def difference(found: Mapping[str, Any]) -> str:
