@@ -20,7 +20,16 @@ from fimble.errors import EngineDown, EngineLoading, FimbleError
 from fimble.features.gate import OPEN, Doubt, doubt, sure_part
 from fimble.features.gate import written as pieces_of
 from fimble.features.shape import allowed, choose_mode, splits_word
-from fimble.features.written import KEPT_CHARS, Draft, Written, expected, note, remaining
+from fimble.features.written import (
+    KEPT_CHARS,
+    Draft,
+    Written,
+    expected,
+    follows,
+    note,
+    remaining,
+    sides,
+)
 from fimble.prompt.context import Context
 from fimble.prompt.fim import Sentinel, prompt_for
 from fimble.prompt.layout import Layout, anchor_anew, budget_for, lay_out, quick_share
@@ -266,15 +275,12 @@ def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> C
 
     A closer that the editor added right of the cursor is replaced by the suggestion's own.
     """
-    if shown.uri != snapshot.uri or offset < shown.start:
+    if not follows(snapshot, offset, shown):
         return None
     text = snapshot.text
     typed = text[shown.start : offset]
     rest = shown.text.removeprefix(typed)
     if not shown.text.startswith(typed) or not rest.strip():
-        return None
-    left = shown.start - len(shown.left)
-    if left < 0 or not text.startswith(shown.left, left):
         return None
     end = _end(offset, place, rest)
     if text[end : end + KEPT_CHARS] != shown.right:
@@ -335,14 +341,8 @@ def _end(offset: int, place: Place, text: str) -> int:
 
 def remember(snapshot: Snapshot, completion: Completion) -> Shown:
     """A suggestion with enough of its surroundings to know it again."""
-    text, start, end = snapshot.text, completion.start, completion.end
-    return Shown(
-        uri=snapshot.uri,
-        start=start,
-        text=completion.text,
-        left=text[max(start - KEPT_CHARS, 0) : start],
-        right=text[end : end + KEPT_CHARS],
-    )
+    start, end = completion.start, completion.end
+    return Shown(snapshot.uri, start, completion.text, *sides(snapshot.text, start, end))
 
 
 def _nothing(

@@ -8,7 +8,7 @@ rest is judged anew, and what was unsure about it may be just what the user has 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fimble.engine.base import Trace
 
@@ -49,17 +49,25 @@ class Written:
     draft: Draft
 
 
+class Known(Protocol):
+    """A text that was written or shown: where, and behind what."""
+
+    @property
+    def uri(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def left(self) -> str: ...
+
+
+def sides(text: str, start: int, end: int) -> tuple[str, str]:
+    """Return enough of what surrounds a place to know it again."""
+    return text[max(start - KEPT_CHARS, 0) : start], text[end : end + KEPT_CHARS]
+
+
 def note(snapshot: Snapshot, offset: int, mode: Mode, draft: Draft) -> Written:
-    """Return a draft with enough of its surroundings to know them again."""
-    text = snapshot.text
-    return Written(
-        uri=snapshot.uri,
-        start=offset,
-        left=text[max(offset - KEPT_CHARS, 0) : offset],
-        right=text[offset : offset + KEPT_CHARS],
-        mode=mode,
-        draft=draft,
-    )
+    """Return a draft with what surrounds it."""
+    return Written(snapshot.uri, offset, *sides(snapshot.text, offset, offset), mode, draft)
 
 
 def remaining(snapshot: Snapshot, offset: int, written: Written) -> Draft | None:
@@ -69,7 +77,7 @@ def remaining(snapshot: Snapshot, offset: int, written: Written) -> Draft | None
     itself says too little.
     """
     draft = written.draft
-    if draft.cut_short or not _is_there(snapshot, offset, written):
+    if draft.cut_short or not follows(snapshot, offset, written):
         return None
     typed = snapshot.text[written.start : offset]
     if not draft.text.startswith(typed) or not draft.text[len(typed) :].strip():
@@ -83,18 +91,19 @@ def remaining(snapshot: Snapshot, offset: int, written: Written) -> Draft | None
 
 def expected(snapshot: Snapshot, offset: int, written: Written | None) -> str:
     """Guess what the model will write where the user left a draft: what stood there in it."""
-    if written is None or not _is_there(snapshot, offset, written):
+    if written is None or not follows(snapshot, offset, written):
         return ""
     return written.draft.text[offset - written.start :]
 
 
-def _is_there(snapshot: Snapshot, offset: int, written: Written) -> bool:
-    left = written.start - len(written.left)
+def follows(snapshot: Snapshot, offset: int, known: Known) -> bool:
+    """Tell whether an offset is where a text is or behind it, and what led there is as it was."""
+    left = known.start - len(known.left)
     return (
-        snapshot.uri == written.uri
-        and offset >= written.start
+        snapshot.uri == known.uri
+        and offset >= known.start
         and left >= 0
-        and snapshot.text.startswith(written.left, left)
+        and snapshot.text.startswith(known.left, left)
     )
 
 
