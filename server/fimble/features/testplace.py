@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from fimble.source.walk import Rules, read_source
-
 if TYPE_CHECKING:
     from fimble.source.languages import Framework, Tests
 
@@ -33,6 +31,8 @@ class Project:
 
     def read(self, path: PurePosixPath) -> str | None:
         """Return the text of a file, given from the root; None if there is none to read."""
+        from fimble.source.walk import read_source  # noqa: PLC0415  (pathspec: not at the start)
+
         whole = self.root / path
         text = self.opened.get(whole.as_posix())
         return read_source(whole, MAX_BYTES) if text is None else text
@@ -134,6 +134,8 @@ def _tested(project: Project, path: PurePosixPath, tests: Tests) -> list[PurePos
 
     Of those that are as near, those come first whose folder is called as the file's own is.
     """
+    from fimble.source.walk import Rules  # noqa: PLC0415  (pathspec: not at the start)
+
     files = (PurePosixPath(one.path) for one in islice(Rules(project.root).walk(), MAX_FILES))
     known = [one for one in files if one != path and is_test_file(one, tests)]
     folders = Counter(one.parent for one in known)
