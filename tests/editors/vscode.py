@@ -372,11 +372,12 @@ class Window:
         return toast.text_content()
 
     def until(self, condition, complaint, timeout=DEADLINE_MS):
-        """Wait for a condition that the page cannot wait for itself."""
+        """Wait for a condition that the page cannot wait for itself, and return what met it."""
         deadline = time.monotonic() + timeout / 1000
-        while not condition():
+        while not (found := condition()):
             assert time.monotonic() < deadline, complaint()
             self.page.wait_for_timeout(30)
+        return found
 
     def picture(self, file):
         Path(file).parent.mkdir(parents=True, exist_ok=True)
