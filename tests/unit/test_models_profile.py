@@ -2,6 +2,7 @@
 
 import os
 import stat
+from importlib import metadata
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_the_key_changes_with_the_file_the_library_and_the_machine(tmp_path, mon
     keys.append(profile.profile_key(model))
     keys.append(profile.profile_key(model.rename(tmp_path / "other.gguf")))
     model = tmp_path / "other.gguf"
-    monkeypatch.setattr(profile.importlib.metadata, "version", lambda _: "9.9")
+    monkeypatch.setattr(metadata, "version", lambda _: "9.9")
     keys.append(profile.profile_key(model))
     monkeypatch.setattr(profile.os, "cpu_count", lambda: 77)
     keys.append(profile.profile_key(model))
@@ -77,9 +78,9 @@ def test_the_key_changes_with_the_file_the_library_and_the_machine(tmp_path, mon
 
 def test_the_key_needs_no_library_and_no_cpuinfo(tmp_path, monkeypatch):
     def missing(name):
-        raise profile.importlib.metadata.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(profile.importlib.metadata, "version", missing)
+    monkeypatch.setattr(metadata, "version", missing)
     monkeypatch.setattr(profile, "CPU_INFO", tmp_path / "none")
     monkeypatch.setattr(profile.platform, "processor", lambda: "bead")
     model = tmp_path / "model.gguf"

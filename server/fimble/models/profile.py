@@ -5,7 +5,6 @@ small file below `FIMBLE_CACHE_DIR`, or the user's cache directory.
 """
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -79,9 +78,11 @@ def _path(key: str) -> Path:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # noqa: PLC0415  (brings a parser of mail: not at the start)
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return "unknown"
 
 
