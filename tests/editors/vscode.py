@@ -299,6 +299,8 @@ class Window:
         # By the explorer: the package of code-server has no ripgrep to find files with.
         self.page.locator(".explorer-folders-view").get_by_text(name, exact=True).dblclick()
         self.page.locator(f'.tab.active[data-resource-name="{name}"]').wait_for()
+        # A new editor suggests nothing before VS Code has had a moment to spare for that part.
+        self.page.evaluate("new Promise(requestIdleCallback)")
 
     def _pick(self, label):
         # By keyboard: a row moves away under the mouse while the list is being filtered.
