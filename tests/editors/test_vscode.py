@@ -99,6 +99,7 @@ def test_tab_belongs_to_the_list_of_completions(window, screenshot):
     window.type("other = ")
     window.wait_for_ghost("first")
     window.press("Control+Space")
+    window.page.locator(".suggest-widget.visible .monaco-list-row").first.wait_for()
     window.type("firstl")
     chosen = window.page.locator(".suggest-widget.visible .monaco-list-row.focused")
     chosen.filter(has_text="firstly").wait_for()
