@@ -239,7 +239,7 @@ def test_a_worker_that_is_killed_comes_back(window, code_server, screenshot, rea
     assert workers
     for worker in workers:
         worker.kill()
-    window.wait_for_message("The model worker stopped unexpectedly")
+    window.wait_for_message("The model crashed; it restarts in")
     window.picture(screenshot.with_stem("killed"))
     window.wait_until_ready(real_model, timeout=LOADING_MS)
     window.type("    return first ")
