@@ -33,6 +33,8 @@ vim.opt.runtimepath:prepend(PLUGIN)
 vim.cmd.colorscheme('habamax')
 vim.api.nvim_set_hl(0, 'Normal', { fg = '#d7dae0', bg = '#1e2127' })
 vim.api.nvim_set_hl(0, 'FimbleSuggestion', { fg = GHOST })
+-- Neovim 0.12 draws suggestions itself, in this colour.
+vim.api.nvim_set_hl(0, 'ComplHint', { fg = GHOST })
 vim.api.nvim_create_autocmd('User', {
   pattern = 'Fimble*',
   callback = function(event)
@@ -103,6 +105,10 @@ class Neovim:
             screen = self.grid.frames[-1].text if self.grid.frames else "(nothing)"
             raise AssertionError(f"{method} hangs; the screen is\n{screen}") from None
 
+    async def subscribe(self) -> None:
+        """Get the events: Neovim 0.10 sends them to nobody else."""
+        await self.call("nvim_subscribe", "fimble")
+
     async def lua(self, code: str, *arguments: Any) -> Any:
         """Run Lua; `...` are the arguments."""
         return await self.call("nvim_exec_lua", code, arguments)
@@ -163,7 +169,9 @@ class Neovim:
             vim.wait(20000, function() return clients()[1] and clients()[1].initialized end, 5)
             local client = clients()[1]
             if not client then return 'no client: ' .. vim.fn.execute('messages') end
-            local answer, problem = client:request_sync('fimble/flush', vim.empty_dict(), 100000)
+            local call = require('fimble.client').call
+            local answer, problem =
+              call(client, 'request_sync', 'fimble/flush', vim.empty_dict(), 100000)
             return problem or (answer.err and answer.err.message) or vim.NIL
             """
         )
@@ -231,6 +239,7 @@ async def embedded(binary: Path, init: Path, environment, arguments=()):
     editor = Neovim(process.stdout, process.stdin)
     listening = asyncio.create_task(editor.listen())
     try:
+        await editor.subscribe()
         await editor.call("nvim_ui_attach", WIDTH, HEIGHT, {"ext_linegrid": True, "rgb": True})
         yield editor
     finally:
@@ -323,6 +332,7 @@ async def in_terminal(binary: Path, init: Path, environment, arguments=()):
         editor = Neovim(reader, writer, grid=terminal)
         listening = asyncio.create_task(editor.listen())
         try:
+            await editor.subscribe()
             yield editor
         finally:
             await _leave(editor, listening)

@@ -23,7 +23,11 @@ def start(nvim, tmp_path, environment):
     async def make(text="", *, options="", lua="", **more):
         script = tmp_path / "script.json"
         script.write_text(json.dumps({"answers": SCRIPT} | more))
-        init = init_file(tmp_path, server_options("--scripted", str(script), more=options))
+
+        init = init_file(
+            tmp_path,
+            server_options("--scripted", str(script), more=options),
+        )
         init.write_text(init.read_text() + lua)
         file = tmp_path / "shop.py"
         file.write_text(f"{text}\n")
@@ -165,6 +169,35 @@ async def test_a_menu_beside_the_suggestion_keeps_tab(start, screenshot):
         await editor.press("<C-n><C-y>")
         await editor.until(lambda: "  " not in editor.frame.lines[4], "closed the menu")
         assert (await editor.text()).splitlines()[2] in {"total = sumptuous", "total = summit"}
+
+
+STAND_IN = """
+package.loaded[PLUGIN_NAME] = { [FUNCTION] = function() return vim.g.menu == true end }
+vim.keymap.set('i', '<Tab>', function() return 'chosen' end, { expr = true })
+require('fimble.keys').map({ accept = '<Tab>' })
+"""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "function"), [("cmp", "visible"), ("blink.cmp", "is_menu_visible")]
+)
+async def test_the_menu_of_a_plugin_keeps_tab(start, plugin, function):
+    """Stand-ins for nvim-cmp and blink.cmp, which do not come as packages: what they say counts."""
+    async with start() as editor:
+        await editor.lua(
+            STAND_IN.replace("PLUGIN_NAME", f"'{plugin}'").replace("FUNCTION", f"'{function}'")
+        )
+        await editor.press("total = ")
+        await editor.shows("sum(prices)")
+        await editor.lua("vim.g.menu = true")
+        await editor.press("<Tab>")
+        assert await editor.text() == "total = chosen"
+        await editor.lua("vim.g.menu = false")
+        await editor.press("<C-w>")
+        await editor.shows("sum(prices)")
+        await editor.press("<Tab>")
+        await editor.shows("")
+        assert await editor.text() == "total = sum(prices)"
 
 
 async def test_a_menu_can_hide_the_suggestion(start):

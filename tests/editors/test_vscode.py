@@ -137,6 +137,8 @@ def test_the_figures_are_shown_as_a_page(window):
 
 def test_two_windows_on_one_workspace(window, open_window, screenshot):
     window.open("one.py")
+    # The second server is started beside it, and has nothing to do with it.
+    (window.workspace / "numbers.py").write_text("raise SystemExit('not to be run')\n")
     with open_window(window.page.url) as other:
         other.wait_for_icon("sparkle", timeout=60_000)
         other.open("two.py")

@@ -80,6 +80,8 @@ def test_the_status_bar_shows_how_far_loading_is(window, screenshot, real_model)
 
 def test_two_windows_on_one_workspace(window, address, open_window, real_model, screenshot):
     window.open("one.py", "def add(first, second):\n")
+    # The second server is started beside it, and has nothing to do with it.
+    (window.workspace / "numbers.py").write_text("raise SystemExit('not to be run')\n")
     with open_window(address) as other:
         other.wait_until_ready(real_model, timeout=LOADING_MS)
         other.open("two.py", "def subtract(first, second):\n")
@@ -237,7 +239,7 @@ def test_a_worker_that_is_killed_comes_back(window, code_server, screenshot, rea
     assert workers
     for worker in workers:
         worker.kill()
-    window.wait_for_message("The model worker stopped unexpectedly")
+    window.wait_for_message("The model crashed; it restarts in")
     window.picture(screenshot.with_stem("killed"))
     window.wait_until_ready(real_model, timeout=LOADING_MS)
     window.type("    return first ")

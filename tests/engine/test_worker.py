@@ -139,7 +139,7 @@ async def test_a_killed_worker_fails_the_request_and_comes_back(tiny):
     async with running(tiny, backoff_s=(0.01,)) as engine:
         told = []
         engine.on_status(lambda status: told.append(status.state))
-        with pytest.raises(EngineDown, match="stopped unexpectedly"):
+        with pytest.raises(EngineDown, match="The model crashed"):
             await killed_while_asking(engine)
         await reached(engine, State.READY)
         assert told.count(State.DOWN) == 1

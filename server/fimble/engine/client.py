@@ -353,8 +353,8 @@ class WorkerEngine:
     def _crashed(self, pause: float) -> None:
         code = self._process.returncode if self._process else None
         error = EngineDown(
-            f"The model worker stopped unexpectedly (exit code {code}).",
-            f"It restarts by itself in {pause:g} s; if this goes on, run `fimble doctor`.",
+            f"The model crashed; it restarts in {pause:g} s (exit code {code}).",
+            "If this goes on, run `fimble doctor`.",
         )
         self._set_status(state=State.DOWN, error=error, progress=0.0)
         self._fail_all(error)

@@ -34,10 +34,13 @@ function M.start(config)
       return
     end
     local root = vim.fs.root(bufnr, config.root_markers)
-    vim.lsp.start(
-      vim.tbl_extend('force', server, { name = M.NAME, root_dir = root }),
-      { bufnr = bufnr }
-    )
+    vim.lsp.start(vim.tbl_extend('force', server, { name = M.NAME, root_dir = root }), {
+      bufnr = bufnr,
+      -- Files without a root would each get a server, and a model, of their own.
+      reuse_client = function(running)
+        return running.name == M.NAME and running.config.root_dir == root
+      end,
+    })
   end
   vim.api.nvim_create_autocmd('FileType', {
     group = vim.api.nvim_create_augroup('fimble.start', {}),
@@ -111,10 +114,11 @@ function M.execute(client_id, command, bufnr)
   if IS_0_11 then
     client:exec_cmd(command, { bufnr = bufnr })
   else
+    -- Without a handler, 0.10 looks for one of its own, has none, and fails.
     client.request('workspace/executeCommand', {
       command = command.command,
       arguments = command.arguments,
-    }, nil, bufnr)
+    }, function() end, bufnr)
   end
 end
 

@@ -95,12 +95,17 @@ function M.accept(kind)
       end,
     })
   end
-  vim.go.undolevels = vim.go.undolevels
-  local accepted = vim.lsp.inline_completion.get()
-  if accepted then
-    events.fire('FimbleAccepted', { kind = kind })
-  end
-  return accepted
+  -- Neovim inserts it a moment later, and between these two it is an undo step of its own.
+  return vim.lsp.inline_completion.get({
+    on_accept = function(item)
+      vim.go.undolevels = vim.go.undolevels
+      vim.schedule(function()
+        vim.go.undolevels = vim.go.undolevels
+        events.fire('FimbleAccepted', { kind = kind })
+      end)
+      return item
+    end,
+  })
 end
 
 ---@param count integer
