@@ -240,6 +240,8 @@ def test_a_worker_that_is_killed_comes_back(window, code_server, screenshot, rea
     for worker in workers:
         worker.kill()
     window.wait_for_message("The model crashed; it restarts in")
+    # A message with a button is shown with all its lines.
+    window.page.get_by_role("button", name="Open the log").first.wait_for()
     window.picture(screenshot.with_stem("killed"))
     window.wait_until_ready(real_model, timeout=LOADING_MS)
     window.type("    return first ")

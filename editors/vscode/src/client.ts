@@ -5,7 +5,9 @@ import {
   type ClientCapabilities,
   LanguageClient,
   type LanguageClientOptions,
+  MessageType,
   type ProgressToken,
+  type ShowMessageParams,
   State,
   type StaticFeature,
 } from "vscode-languageclient/node";
@@ -53,6 +55,9 @@ export class Client {
       if (this.isRegistered) {
         listener.onStatus(status);
       }
+    });
+    this.inner.onNotification("window/showMessage", (params: ShowMessageParams) => {
+      void show(params, log);
     });
   }
 
@@ -168,6 +173,27 @@ class StatusCapability implements StaticFeature {
 
   clear(): void {
     // Nothing to give back.
+  }
+}
+
+/** Show a message of the server. Of one without a button, VS Code shows the first line only. */
+async function show(
+  { type, message }: ShowMessageParams,
+  log: vscode.LogOutputChannel,
+): Promise<void> {
+  const open = "Open the log";
+  switch (type) {
+    case MessageType.Error:
+    case MessageType.Warning: {
+      const { showErrorMessage, showWarningMessage } = vscode.window;
+      const say = type === MessageType.Error ? showErrorMessage : showWarningMessage;
+      if ((await say(message, open)) === open) {
+        log.show();
+      }
+      break;
+    }
+    default:
+      await vscode.window.showInformationMessage(message);
   }
 }
 
