@@ -5,8 +5,13 @@ from random import Random
 import numpy as np
 import pytest
 
+from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.features.gate import Doubt
-from fimble.measure.eval.gating import Sample, auc, fit, fitted
+from fimble.measure.eval.execute import Runner
+from fimble.measure.eval.gating import Asking, Sample, auc, fit, fitted
+from fimble.measure.eval.rows import Judge, Row
+from fimble.settings import DEFAULTS
+from fimble.source.languages import Languages
 
 
 def samples(count=3000):
@@ -41,3 +46,24 @@ def test_ties_count_half():
 def test_a_fit_of_nothing_is_the_share():
     weights = fit(np.ones((10, 1)), np.array([1.0] * 7 + [0.0] * 3))
     assert 1 / (1 + np.exp(-weights[0])) == pytest.approx(0.7, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("logprob", "written", "right", "shipped"),
+    [
+        (-0.01, "n total", True, True),
+        (-0.01, "n count", False, False),
+        (-0.68, "n total", True, None),
+    ],
+)
+async def test_one_answer_is_judged_with_the_gate_open_and_as_it_is(
+    logprob, written, right, shipped
+):
+    engine = ScriptedEngine(Script(default=f"{written}\n", logprob=logprob))
+    engine.start()
+    asking = Asking(engine, DEFAULTS, Languages.load(), Runner(shut_in=False))
+    before, after = "def add(items):\n    total = sum(items)\n    retur", "\n"
+    row = Row("row/1", "line python", "a.py", before, after, "n total", Judge.LINES)
+    sample = await asking.sample("word", row)
+    assert (sample.right, sample.shipped) == (right, shipped)
+    assert len(engine.prompts) == 1
