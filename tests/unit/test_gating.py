@@ -18,8 +18,9 @@ def samples(count=3000):
     """Suggestions that are right as often as a logistic of what the gate looks at says."""
     chance = Random(1)
     for number in range(count):
-        about = Doubt(-4 * chance.random(), 5 * chance.random(), chance.random() < 0.5)
-        logit = 0.5 + about.logprob + 0.4 * about.margin - 1.5 * about.mid_line
+        mid_line, meets = chance.random() < 0.5, chance.random() < 0.5
+        about = Doubt(-4 * chance.random(), 5 * chance.random(), mid_line, meets)
+        logit = 0.5 + about.logprob + 0.4 * about.margin - 1.5 * mid_line + meets
         right = chance.random() < 1 / (1 + np.exp(-logit))
         shown = right if about.margin > 1 else None
         yield Sample(f"row/{number}", "group", "start", str(number), about, right, shown)
@@ -32,6 +33,7 @@ def test_the_constants_that_made_the_rows_are_found():
         "PER_LOGPROB": pytest.approx(1.0, abs=0.2),
         "PER_MARGIN": pytest.approx(0.4, abs=0.1),
         "MID_LINE": pytest.approx(-1.5, abs=0.3),
+        "MEETS": pytest.approx(1.0, abs=0.3),
     }
     assert 0.75 < report["auc"] < 0.95
     rights = [level["right"] for level in report["shares"]]

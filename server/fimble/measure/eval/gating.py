@@ -39,7 +39,7 @@ FOLDS: Final = 5
 RIDGE: Final = 1e-3
 STEPS: Final = 50
 SHARES: Final = (1.0, 0.9, 0.8, 0.7, 0.65, 0.6, 0.5)
-COLUMNS: Final = ("CONSTANT", "PER_LOGPROB", "PER_MARGIN", "MID_LINE")
+COLUMNS: Final = ("CONSTANT", "PER_LOGPROB", "PER_MARGIN", "MID_LINE", "MEETS")
 
 _TASK: Final = re.compile(r"(?<=/)\d+")
 """All these benchmarks are made of the same tasks, which have numbers."""
@@ -193,7 +193,7 @@ def fitted(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def _features(about: Doubt) -> tuple[float, ...]:
-    return 1.0, about.logprob, about.margin, float(about.mid_line)
+    return 1.0, about.logprob, about.margin, float(about.mid_line), float(about.meets)
 
 
 def fit(x: Floats, y: Floats) -> Floats:
