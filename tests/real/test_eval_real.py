@@ -43,8 +43,9 @@ def measured(model_path, suite, **choices):
 
 def test_lines_with_the_cursor_inside_a_word(model_path):
     found = measured(model_path, Suite.INFILLING, cursor=Cursor.WORD, only=["single-line"])
-    assert found["exact"]["hits"] >= 3
-    assert found["shown"]["hits"] >= 6
+    assert found["exact"]["hits"] >= 6  # measured: 8, of 9 shown, all of them right
+    assert found["shown"]["hits"] >= 7
+    assert found["right_of_shown"]["share"] > 0.75
 
 
 def test_whole_lines_of_several_languages(model_path):

@@ -356,3 +356,13 @@ def test_every_grammar_can_be_asked():
     assert {"python", "javascript", "java", "cpp", "go", "rust", "ruby", "html"} <= {
         language.id for language in LANGUAGES
     }
+
+
+@pytest.mark.parametrize(
+    ("then", "reason"), [("return a", Reason.SHOWN), ("return b", Reason.LOW_CONFIDENCE)]
+)
+async def test_a_hole_that_is_filled_needs_less_confidence(then, reason):
+    marked = f"def f(a):\n    {CURSOR}\n    return a\n"
+    got, _ = await ask(marked, f"b = 2\n    {then}\n", logprob=-0.5)
+    assert got.reason is reason
+    assert got.text == ("b = 2" if reason is Reason.SHOWN else "")

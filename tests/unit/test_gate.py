@@ -52,6 +52,15 @@ def test_cut_back_to_the_sure_lines(doubtful, shown):
     assert (reached >= THRESHOLDS["balanced"]) == bool(shown)
 
 
+def test_a_model_that_went_on_with_what_follows_has_written_it_all():
+    said = (*pieces("a()", "\n"), *pieces("b()", figures=(-1.0, 0.5)))
+    assert sure_part("a()\nb()", said, "balanced", meets=True)[0] == "a()\nb()"
+    assert sure_part("a()\nb()", said, "balanced")[0] == "a()"
+
+    unlikely = (*pieces("a()", "\n"), *pieces("b()", figures=(-9.0, 0.0)))
+    assert sure_part("a()\nb()", unlikely, "balanced", meets=True)[0] == "a()"
+
+
 def test_what_was_trimmed_does_not_count():
     said = pieces("  a", " = ", "1", "\n", "junk")
 

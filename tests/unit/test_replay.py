@@ -2,6 +2,7 @@ import argparse
 import gzip
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -404,6 +405,7 @@ def test_the_suites_have_their_options():
     args = parser.parse_args(["peer", "--server", "llama-server", "x.py", "--keys", "5"])
     assert (args.server.name, args.file.name, args.keys) == ("llama-server", "x.py", 5)
     assert parser.parse_args(["replay"]).file is None
+    assert parser.parse_args(["replay", "--root", "."]).root == Path()
     assert parser.parse_args(["startup"]).runs == 0
 
 

@@ -320,8 +320,14 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
     mid_line = not closes(place.after)
+    meets = draft.stopped_by == "suffix" and not mid_line
     sure, score = sure_part(
-        trimmed.text, draft.pieces, settings.eagerness, mid_line=mid_line, stricter=stricter
+        trimmed.text,
+        draft.pieces,
+        settings.eagerness,
+        mid_line=mid_line,
+        meets=meets,
+        stricter=stricter,
     )
     if not sure:
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
@@ -330,7 +336,8 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     if not text:
         return _nothing(offset, Reason.PARSE, draft.trace)
     end = end if text == sure else _end(offset, place, text)
-    about = doubt(pieces_of(sure, draft.pieces), mid_line=mid_line)
+    meets = meets and sure == trimmed.text
+    about = doubt(pieces_of(sure, draft.pieces), mid_line=mid_line, meets=meets)
     return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by, about)
 
 

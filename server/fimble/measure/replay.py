@@ -17,14 +17,17 @@ from fimble.measure import plot, scenes
 from fimble.measure.replay_figures import Key, typing_figures
 from fimble.measure.replay_table import replay_table
 from fimble.measure.trace import Trace, load
-from fimble.measure.typist import Typist, fresh_cache, machine, server
+from fimble.measure.typist import NOWHERE, Typist, fresh_cache, machine, server
 
 MEMORY_EVERY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to replay; ``keys`` 0 means all, ``pause_s`` is between an answer and the next key."""
+    """What to replay; ``keys`` 0 means all, ``pause_s`` is between an answer and the next key.
+
+    ``root`` is the workspace folder that holds the file; without one there is no context.
+    """
 
     trace: Trace
     skip: int
@@ -32,6 +35,7 @@ class Plan:
     settings: Mapping[str, Any]
     pause_s: float = 0.0
     only_typing: bool = False
+    root: Path | None = None
 
 
 def bench_replay(
@@ -62,8 +66,8 @@ async def replay(plan: Plan) -> dict[str, Any]:
     trace = plan.trace.stretch(plan.skip, plan.keys)
     load_before = psutil.getloadavg()[0]
     with fresh_cache() as environment:
-        async with server(plan.settings, environment) as (editor, status):
-            typist = Typist(editor, trace.name)
+        async with server(plan.settings, environment, plan.root) as (editor, status):
+            typist = Typist(editor, trace.name, plan.root.as_uri() if plan.root else NOWHERE)
             keys = await _type(typist, trace, plan.pause_s)
             figures: dict[str, Any] = {"typing": typing_figures(keys[1:])}
             if not plan.only_typing:

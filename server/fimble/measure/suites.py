@@ -28,6 +28,9 @@ def add_suites(parser: argparse.ArgumentParser) -> None:
     replay.add_argument(
         "--only-typing", action="store_true", help="no preemption, file switches and restarts"
     )
+    replay.add_argument(
+        "--root", type=Path, metavar="FOLDER", help="a workspace whose other files are the context"
+    )
     replay.set_defaults(run=_run_replay)
 
     peer = suites.add_parser("peer", help="the same keys through llama-server, as llama.vim asks")
@@ -94,6 +97,7 @@ def _run_replay(args: argparse.Namespace) -> int:
             "settings": options(args.model, args.threads),
             "pause_s": args.pause / 1000,
             "only_typing": args.only_typing,
+            "root": args.root and args.root.resolve(),
         },
         json_file=args.json,
         plot_file=args.plot,

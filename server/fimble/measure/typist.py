@@ -24,6 +24,8 @@ from fimble.protocol.client import EditorClient, Suggestion
 from fimble.source.languages import Languages
 
 MEGABYTE: Final = 1_000_000
+NOWHERE: Final = "file:///bench"
+"""A folder that is not there."""
 
 
 def machine(load_before: float) -> dict[str, Any]:
@@ -88,6 +90,7 @@ class Typist:
 
     editor: EditorClient
     name: str
+    folder: str = NOWHERE
     shown: Suggestion | None = None
     cursor: int = 0
     memory: Memory = field(init=False)
@@ -98,7 +101,7 @@ class Typist:
     @property
     def uri(self) -> str:
         """The document."""
-        return f"file:///bench/{self.name}"
+        return f"{self.folder}/{self.name}"
 
     def open(self, text: str) -> None:
         """Open the document."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import nan
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from fimble.engine.base import Engine
 from fimble.errors import FimbleError
-from fimble.features.complete import Completion, complete
+from fimble.features.complete import Completion, Memory, complete
 from fimble.features.gate import OPEN, THRESHOLDS, Doubt
 from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
@@ -39,7 +39,7 @@ FOLDS: Final = 5
 RIDGE: Final = 1e-3
 STEPS: Final = 50
 SHARES: Final = (1.0, 0.9, 0.8, 0.7, 0.65, 0.6, 0.5)
-COLUMNS: Final = ("CONSTANT", "PER_LOGPROB", "PER_MARGIN", "MID_LINE")
+COLUMNS: Final = ("CONSTANT", "PER_LOGPROB", "PER_MARGIN", "MID_LINE", "MEETS")
 
 _TASK: Final = re.compile(r"(?<=/)\d+")
 """All these benchmarks are made of the same tasks, which have numbers."""
@@ -106,7 +106,7 @@ async def _collect(chosen: Sequence[tuple[Cursor, Row]], model: str | None) -> l
     if problems:
         raise FimbleError(str(problems[0]))
     engine = await start_engine(settings)
-    asking = _Asking(engine, settings, Languages.load(), await Runner.ready())
+    asking = Asking(engine, settings, Languages.load(), await Runner.ready())
     console = Console(stderr=True)
     try:
         found = [
@@ -119,37 +119,44 @@ async def _collect(chosen: Sequence[tuple[Cursor, Row]], model: str | None) -> l
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class Asking:
+    """Asks the engine for rows and judges what comes back."""
+
     engine: Engine
     settings: Settings
     languages: Languages
     runner: Runner
 
     async def sample(self, cursor: Cursor, row: Row) -> Sample | None:
-        """Ask twice, with the gate open and as it is; None if nothing can be suggested."""
-        answer = await self._complete(row, OPEN)
+        """Ask with the gate open and judge again as it is; None if nothing can be suggested."""
+        snapshot = self._opened(row)
+        answer, memory = await self._complete(row, snapshot, Memory(), OPEN)
         if answer.doubt is None:
             return None
-        shipped = await self._complete(row, 0.0)
+        # The same draft answers; the model only goes on with one that it was stopped in.
+        shipped, _ = await self._complete(row, snapshot, replace(memory, shown=None), 0.0)
+        right = await self._is_right(row, answer)
+        still = right if shipped.text == answer.text else await self._is_right(row, shipped)
         return Sample(
             row=row.id,
             group=row.group,
             cursor=cursor,
             task=_TASK.findall(row.id)[0],
             doubt=answer.doubt,
-            right=await self._is_right(row, answer),
-            shipped=await self._is_right(row, shipped) if shipped.text else None,
+            right=right,
+            shipped=still if shipped.text else None,
         )
 
-    async def _complete(self, row: Row, stricter: float) -> Completion:
+    def _opened(self, row: Row) -> Snapshot:
         language = self.languages.for_path(row.path)
         snapshot = Snapshot.open(f"file:///{row.path}", 0, language, row.text)
-        snapshot = snapshot.parse(self.languages.grammar(language))
+        return snapshot.parse(self.languages.grammar(language))
+
+    async def _complete(
+        self, row: Row, snapshot: Snapshot, memory: Memory, stricter: float
+    ) -> tuple[Completion, Memory]:
         at = len(row.before)
-        answer, _ = await complete(
-            snapshot, at, None, self.engine, self.settings, stricter=stricter
-        )
-        return answer
+        return await complete(snapshot, at, memory, self.engine, self.settings, stricter=stricter)
 
     async def _is_right(self, row: Row, answer: Completion) -> bool:
         edit = Edit(answer.text, answer.start, answer.end)
@@ -186,7 +193,7 @@ def fitted(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def _features(about: Doubt) -> tuple[float, ...]:
-    return 1.0, about.logprob, about.margin, float(about.mid_line)
+    return 1.0, about.logprob, about.margin, float(about.mid_line), float(about.meets)
 
 
 def fit(x: Floats, y: Floats) -> Floats:
