@@ -121,6 +121,7 @@ class Decoder:
         self.vocabulary = build_vocabulary(model, info)
         self._tokenize = lru_cache(TOKENIZED_PIECES)(lambda text: tuple(model.tokenize(text)))
         self._tokenize_markup = model.tokenize_markup
+        self._scratch = np.empty(model.n_vocab, np.float32)
 
     def encode(self, prompt: Prompt) -> Encoded:
         """Tokenize piece by piece; with healing the last text token becomes pending bytes."""
@@ -324,7 +325,10 @@ class Decoder:
             token = int(allowed[token])
         chosen = float(logits[token])
         peak = float(logits.max())
-        logprob = chosen - peak - float(np.log(np.exp(logits - peak).sum()))
+        # In one buffer that stays: the pages of a new one cost more than the arithmetic.
+        np.subtract(logits, peak, out=self._scratch)
+        np.exp(self._scratch, out=self._scratch)
+        logprob = chosen - peak - float(np.log(self._scratch.sum()))
         logits[token] = -np.inf
         data = self.vocabulary.token_bytes[token]
         known = min(len(run.pending), len(data))
