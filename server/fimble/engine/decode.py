@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from fimble.engine.draft import RECENT, Acceptance, Drafter
 from fimble.engine.kv import FORK_TOKENS, SPARED_TOKENS, KVCache, Slot
-from fimble.engine.llama import N_UBATCH, Context, Model, Outcome
+from fimble.engine.llama.context import N_UBATCH, Context, Outcome
+from fimble.engine.llama.model import Model
 from fimble.engine.messages import (
     GREEDY,
     Finished,

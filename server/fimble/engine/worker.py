@@ -25,7 +25,8 @@ from fimble.engine.calibrate import choose_profile, open_context
 from fimble.engine.decode import Decoder
 from fimble.engine.files import SegmentFiles
 from fimble.engine.kv import KVCache
-from fimble.engine.llama import ALL_LAYERS, Backend, Context, Model, supports_gpu
+from fimble.engine.llama.context import Context
+from fimble.engine.llama.model import ALL_LAYERS, Backend, Model, supports_gpu
 from fimble.engine.messages import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
