@@ -37,7 +37,7 @@ def bench_decode(
     settings, problems = read(chosen | ({"model": model} if model else {}), DEFAULTS)
     if problems:
         raise FimbleError(str(problems[0]))
-    figures = asyncio.run(_measure(settings, depth, llama_bench))
+    figures = asyncio.run(measure(settings, depth, llama_bench))
     console = Console(highlight=False, markup=False)
     for name, rate in figures.items():
         console.print(f"{name.replace('_', ' ')}: {rate}")
@@ -45,7 +45,8 @@ def bench_decode(
     return 0
 
 
-async def _measure(settings: Settings, depth: int, llama_bench: Path | None) -> dict[str, Any]:
+async def measure(settings: Settings, depth: int, llama_bench: Path | None) -> dict[str, Any]:
+    """Return the rates; with ``llama_bench`` also its rate and the ratio; raises `FimbleError`."""
     engine = await start_engine(settings)
     plain: list[float] = []
     drafted: list[float] = []
