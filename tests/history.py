@@ -7,7 +7,8 @@ import numpy as np
 
 from fimble.engine.files import SegmentFiles
 from fimble.engine.kv import KVCache
-from fimble.engine.llama import Backend, Context, Model
+from fimble.engine.llama.context import Context
+from fimble.engine.llama.model import Backend, Model
 from fimble.engine.segments import SegmentTree
 
 TOP = 5

@@ -168,6 +168,19 @@ def test_only_the_stable_part_is_parked():
     assert ask(cache, cells, [*file_tokens(1), 5, 5, 5, 6])[0] == 401
 
 
+def test_at_the_end_what_was_typed_is_parked_as_well():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=2)
+    file = file_tokens(1)
+    ask(cache, cells, [*file, 7, 8, 9], len(file))
+    finish(cache.park(tails=True))
+    for number in (2, 3):
+        ask(cache, cells, file_tokens(number))
+    reused, restored = ask(cache, cells, [*file, 7, 8, 10])
+    assert reused == len(file) + 2
+    assert restored == reused - 1, "all but the token that all files begin with"
+
+
 def test_an_edit_in_the_middle_keeps_what_is_above_it():
     cells = NaiveCells()
     cache = make_cache(cells, n_slots=1)

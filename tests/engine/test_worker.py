@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from fimble.engine.calibrate import choose_profile
-from fimble.engine.llama import Backend, Model
+from fimble.engine.llama.model import Backend, Model
 from fimble.engine.messages import Overrides, Priority, Prompt, State
 from fimble.errors import EngineClosed, EngineDown, ModelError, PromptTooLong
 from tiny import PROFILE, TIMEOUT_S, reached, running, write_model

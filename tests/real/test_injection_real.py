@@ -2,7 +2,7 @@
 
 import pytest
 
-from fimble.engine.llama import Backend, Model
+from fimble.engine.llama.model import Backend, Model
 from fimble.engine.messages import Markup
 from fimble.features import actions
 from fimble.features.offer import Look, Offer, Task

@@ -9,6 +9,7 @@ import pytest
 from fimble.errors import FimbleError
 from fimble.features.complete import TYPED_ALONG
 from fimble.measure import llamavim, plot
+from fimble.measure.course import Look, course_figures
 from fimble.measure.peer import Pair, Theirs, both_answer, comparisons, flat, peer_flags
 from fimble.measure.replay_figures import (
     Answer,
@@ -415,3 +416,17 @@ def test_a_plot_that_cannot_be_drawn_is_refused_before_the_measurement(monkeypat
     monkeypatch.setattr(plot, "find_spec", lambda _: None)
     with pytest.raises(FimbleError, match=r"fimble\[report\]"):
         plot.check(tmp_path / "plot.svg")
+
+
+# --- the course of a long replay --------------------------------------------------------------
+
+
+def test_growth_is_told_without_the_state_that_is_kept_on_purpose():
+    def look(keys, worker_mb, parked_mb):
+        return Look(keys, 60.0, worker_mb, parked_mb, 0.0, 100, 3, restarts=0, errors=0)
+
+    looks = [look(10, 500.0, 0.0), look(20, 600.0, 90.0), look(30, 720.0, 200.0)]
+    figures = course_figures(looks)
+    assert figures["growth_mb"] == 10.0
+    assert figures["growth_keys"] == 10
+    assert [one["keys"] for one in figures["looks"]] == [10, 20, 30]

@@ -46,8 +46,12 @@ def test_what_is_left(asked, now, left):
     assert draft is None or (draft.trace, draft.pieces[-1].logprob) == (Trace(), -0.1 * 3)
 
 
-def test_what_came_to_no_end_says_too_little():
-    assert remaining(*snapshot_of("x = t█\n"), written_at("x = █\n", cut_short=True)) is None
+def test_what_came_to_no_end_soon_says_too_little():
+    written = written_at("x = █\n", cut_short=True)
+    left = remaining(*snapshot_of("x = to█\n"), written)
+    assert left is not None
+    assert left.cut_short
+    assert remaining(*snapshot_of("x = tot█\n"), written) is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from typing import Final
 
 import psutil
 
-from fimble.engine.llama import Context, Model
+from fimble.engine.llama.context import Context
+from fimble.engine.llama.model import Model
 from fimble.engine.messages import Overrides, Profile, Rates
 
 DEFAULT_N_CTX: Final = 8192

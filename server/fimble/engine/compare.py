@@ -48,7 +48,7 @@ def compare(original: Path, other: Path, *, tick: Callable[[], None]) -> Compari
 def _compare() -> Comparison:
     # Only the child loads llama.cpp.
     from fimble.engine.calibrate import choose_profile, measure, trial_context  # noqa: PLC0415
-    from fimble.engine.llama import ALL_LAYERS, Backend, Model, supports_gpu  # noqa: PLC0415
+    from fimble.engine.llama.model import ALL_LAYERS, Backend, Model, supports_gpu  # noqa: PLC0415
 
     layers = ALL_LAYERS if supports_gpu() else 0
     backend = Backend()

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from fimble.engine.draft import RECENT, Acceptance, Drafter
 from fimble.engine.kv import FORK_TOKENS, SPARED_TOKENS, KVCache, Slot
-from fimble.engine.llama import N_UBATCH, Context, Model, Outcome
+from fimble.engine.llama.context import N_UBATCH, Context, Outcome
+from fimble.engine.llama.model import Model
 from fimble.engine.messages import (
     GREEDY,
     Finished,
@@ -121,6 +122,7 @@ class Decoder:
         self.vocabulary = build_vocabulary(model, info)
         self._tokenize = lru_cache(TOKENIZED_PIECES)(lambda text: tuple(model.tokenize(text)))
         self._tokenize_markup = model.tokenize_markup
+        self._scratch = np.empty(model.n_vocab, np.float32)
 
     def encode(self, prompt: Prompt) -> Encoded:
         """Tokenize piece by piece; with healing the last text token becomes pending bytes."""
@@ -324,7 +326,10 @@ class Decoder:
             token = int(allowed[token])
         chosen = float(logits[token])
         peak = float(logits.max())
-        logprob = chosen - peak - float(np.log(np.exp(logits - peak).sum()))
+        # In one buffer that stays: the pages of a new one cost more than the arithmetic.
+        np.subtract(logits, peak, out=self._scratch)
+        np.exp(self._scratch, out=self._scratch)
+        logprob = chosen - peak - float(np.log(self._scratch.sum()))
         logits[token] = -np.inf
         data = self.vocabulary.token_bytes[token]
         known = min(len(run.pending), len(data))

@@ -27,7 +27,7 @@ def inspect_model(path: Path) -> ModelInfo:
 
 
 def _inspect() -> ModelInfo:
-    from fimble.engine.llama import Backend, Model  # noqa: PLC0415  (only the child loads it)
+    from fimble.engine.llama.model import Backend, Model  # noqa: PLC0415  (only the child loads it)
 
     return Model(Backend(), Path(sys.argv[1]), vocab_only=True).info()
 

@@ -123,12 +123,16 @@ class KVCache:
         self._drop(min(used, key=lambda slot: slot.last_used))
         return True
 
-    def park(self) -> Iterator[None]:
-        """Copy what only the context has into RAM, a segment at a time, last used first."""
+    def park(self, *, tails: bool = False) -> Iterator[None]:
+        """Copy what only the context has into RAM, a segment at a time, last used first.
+
+        With ``tails`` what is not stable as well: where the user goes on after a restart.
+        """
         for slot in sorted(self.slots, key=lambda slot: -slot.last_used):
+            if tails:
+                slot.stable = len(slot.tokens)
             if not slot.pinned:
-                for _ in self._park(slot):
-                    yield
+                yield from self._park(slot)
 
     def persist(self) -> Iterator[None]:
         """Write what only RAM has to disk, a segment at a time."""

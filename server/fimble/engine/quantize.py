@@ -72,7 +72,8 @@ def quantize(source: Path, target: Path, mix: Mix, *, tick: Callable[[int], None
 
 
 def _quantize() -> None:
-    from fimble.engine.llama import Backend, requantize  # noqa: PLC0415  (only the child loads it)
+    from fimble.engine.llama.model import Backend  # noqa: PLC0415  (only the child loads it)
+    from fimble.engine.llama.requantize import requantize  # noqa: PLC0415  (only the child loads it)
 
     source, target, body, head = sys.argv[1:]
     requantize(

@@ -16,7 +16,7 @@ import numpy as np
 
 from fimble.engine.decode import Decoder, Encoded, Logits, with_room
 from fimble.engine.kv import KVCache, Slot
-from fimble.engine.llama import BRANCHES, N_OUTPUTS_MAX, N_UBATCH, Context, Outcome
+from fimble.engine.llama.context import BRANCHES, N_OUTPUTS_MAX, N_UBATCH, Context, Outcome
 from fimble.engine.messages import Judge, Judged, Priority, Prompt, Rank, Ranked, Surprise
 from fimble.engine.pace import Pace
 from fimble.engine.vocab import Vocabulary

@@ -25,7 +25,8 @@ from fimble.engine.calibrate import choose_profile, open_context
 from fimble.engine.decode import Decoder
 from fimble.engine.files import SegmentFiles
 from fimble.engine.kv import KVCache
-from fimble.engine.llama import ALL_LAYERS, Backend, Context, Model, supports_gpu
+from fimble.engine.llama.context import Context
+from fimble.engine.llama.model import ALL_LAYERS, Backend, Model, supports_gpu
 from fimble.engine.messages import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
@@ -214,9 +215,9 @@ class Worker:
             self._scheduler.remove(job.id)
             self._upkeep_at = time.monotonic() + IDLE_S
 
-    def _upkeep(self) -> Generator[None, None, None]:
+    def _upkeep(self, *, tails: bool = False) -> Generator[None, None, None]:
         """Bring what only the context has to RAM and disk, a segment at a time."""
-        yield from self._cache.park()
+        yield from self._cache.park(tails=tails)
         yield from self._cache.persist()
 
     def _leave(self, seconds: float) -> None:
@@ -225,7 +226,7 @@ class Worker:
         while (job := self._scheduler.current()) is not None:
             job.steps.close()
             self._scheduler.remove(job.id)
-        for _ in self._upkeep():
+        for _ in self._upkeep(tails=True):
             if time.monotonic() > deadline:
                 break
         os._exit(0)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 KEPT_CHARS: Final = 200
 """How much text on either side must be as it was for a text to be typed along."""
+CUT_SHARE: Final = 4
+"""Of a draft that was cut short one part in so many may be typed along: what the model would add
+at its end for that is little, and writing all the rest again takes longest of all."""
 CLOSERS: Final = ")]}\"'`>"
 
 
@@ -74,12 +77,14 @@ def remaining(snapshot: Snapshot, offset: int, written: Written) -> Draft | None
     """Return what is left of a draft for who typed its beginning, at no cost; None for others.
 
     Closers that an editor added right of the cursor do not count. A draft that came to no end by
-    itself says too little.
+    itself soon says too little.
     """
     draft = written.draft
-    if draft.cut_short or not follows(snapshot, offset, written):
+    if not follows(snapshot, offset, written):
         return None
     typed = snapshot.text[written.start : offset]
+    if draft.cut_short and CUT_SHARE * len(typed) > len(draft.text):
+        return None
     if not draft.text.startswith(typed) or not draft.text[len(typed) :].strip():
         return None
     behind = snapshot.text[offset : offset + 2 * KEPT_CHARS]

@@ -37,7 +37,7 @@ INSTRUCTION_SETS: Final = (
     *("asimd", "asimddp", "i8mm", "sve"),
 )
 """What llama.cpp has kernels for, as Linux spells it."""
-ASK_GPU: Final = "from fimble.engine.llama import supports_gpu; print(supports_gpu())"
+ASK_GPU: Final = "from fimble.engine.llama.model import supports_gpu; print(supports_gpu())"
 X86: Final = frozenset({"x86_64", "amd64"})
 NAME_CELLS: Final = 13
 BUSY: Final = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from fimble.errors import FimbleError
 from fimble.measure import plot, scenes
+from fimble.measure.course import Look, course_figures, look
 from fimble.measure.replay_figures import Key, typing_figures
 from fimble.measure.replay_table import replay_table
 from fimble.measure.trace import Trace, load
@@ -27,6 +29,7 @@ class Plan:
     """What to replay; ``keys`` 0 means all, ``pause_s`` is between an answer and the next key.
 
     ``root`` is the workspace folder that holds the file; without one there is no context.
+    ``looks`` is how often the server is looked into on the way; it gets time to rest for that.
     """
 
     trace: Trace
@@ -36,6 +39,7 @@ class Plan:
     pause_s: float = 0.0
     only_typing: bool = False
     root: Path | None = None
+    looks: int = 0
 
 
 def bench_replay(
@@ -68,12 +72,14 @@ async def replay(plan: Plan) -> dict[str, Any]:
     with fresh_cache() as environment:
         async with server(plan.settings, environment, plan.root) as (editor, status):
             typist = Typist(editor, trace.name, plan.root.as_uri() if plan.root else NOWHERE)
-            keys = await _type(typist, trace, plan.pause_s)
+            keys, looks = await _type(typist, trace, plan)
             figures: dict[str, Any] = {"typing": typing_figures(keys[1:])}
             if not plan.only_typing:
                 figures["preemption"] = await scenes.preempt(typist, keys[1:])
                 figures["switch"] = await scenes.switch(typist)
             figures["memory"] = typist.memory.figures()
+            if looks:
+                figures["course"] = course_figures(looks)
     if not plan.only_typing:
         figures["restart"] = await scenes.restart(plan.settings, trace)
     return {
@@ -91,19 +97,24 @@ async def replay(plan: Plan) -> dict[str, Any]:
     }
 
 
-async def _type(typist: Typist, trace: Trace, pause_s: float) -> list[Key]:
+async def _type(typist: Typist, trace: Trace, plan: Plan) -> tuple[list[Key], list[Look]]:
     """Press all keys; the first one is the first touch of the place."""
     typist.open(trace.start)
     await typist.editor.flush()
-    keys = []
+    keys: list[Key] = []
+    looks: list[Look] = []
     for index, step in enumerate(trace.steps):
-        if index and pause_s:
-            await asyncio.sleep(pause_s)
+        if index and plan.pause_s:
+            await asyncio.sleep(plan.pause_s)
         key = await typist.press(step)
         if key is not None:
             keys.append(key)
         if index % MEMORY_EVERY == 0:
             typist.memory.look()
+        done = index + 1
+        if done * plan.looks // len(trace.steps) > len(looks):
+            looks.append(await look(typist.editor, done))
+            print(looks[-1], file=sys.stderr)  # whoever stops a long run still knows something
     if len(keys) <= 1:
         raise FimbleError("There is nothing to sum up: the first key does not count.")
-    return keys
+    return keys, looks

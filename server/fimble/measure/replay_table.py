@@ -22,7 +22,21 @@ def replay_table(report: dict[str, Any]) -> Group:
     if switch := report.get("switch"):
         add_latency(latencies, "file switch", switch["total_ms"])
         add_latency(latencies, "file switch, first token", switch["first_token_ms"])
-    return Group(latencies, Text(), *(Text(line) for line in _sentences(report)))
+    sentences = (Text(line) for line in _sentences(report))
+    return Group(latencies, Text(), *sentences, *_course(report.get("course")))
+
+
+def _course(course: dict[str, Any] | None) -> list[Table | Text]:
+    """What was seen on the way, if anybody looked."""
+    if course is None:
+        return []
+    table = Table(title="On the way (megabytes)", title_justify="left", box=None)
+    for heading in course["looks"][0]:
+        table.add_column(words(heading), justify="right")
+    for one in course["looks"]:
+        table.add_row(*(f"{value}" for value in one.values()))
+    sentence = f"grown by {course['growth_mb']} MB without KV state in {course['growth_keys']} keys"
+    return [Text(), table, Text(sentence)]
 
 
 def latency_table(title: str) -> Table:

@@ -9,6 +9,7 @@ from typing import Final
 DEFAULT_KEYS: Final = 200
 DEFAULT_ROWS: Final = 60
 DEFAULT_FILES: Final = 10_000
+DEFAULT_DEPTH: Final = 64
 
 
 def add_suites(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,9 @@ def add_suites(parser: argparse.ArgumentParser) -> None:
     )
     replay.add_argument(
         "--root", type=Path, metavar="FOLDER", help="a workspace whose other files are the context"
+    )
+    replay.add_argument(
+        "--looks", type=int, default=0, help="how often to look for what grows, dies or fails"
     )
     replay.set_defaults(run=_run_replay)
 
@@ -54,6 +58,15 @@ def add_suites(parser: argparse.ArgumentParser) -> None:
     anchors.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
     anchors.add_argument("--json", type=Path, metavar="FILE", help="write every cell")
     anchors.set_defaults(run=_run_anchors)
+
+    decode = suites.add_parser("decode", help="tokens written a second, beside llama-bench")
+    decode.add_argument("--llama-bench", type=Path, metavar="PATH", help="llama.cpp's own measure")
+    decode.add_argument(
+        "--depth", type=int, default=DEFAULT_DEPTH, help="tokens of context (default: %(default)s)"
+    )
+    decode.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
+    decode.add_argument("--threads", type=int, help="what was calibrated if not given")
+    decode.set_defaults(run=_run_decode)
 
 
 def _add_trace_options(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +111,7 @@ def _run_replay(args: argparse.Namespace) -> int:
             "pause_s": args.pause / 1000,
             "only_typing": args.only_typing,
             "root": args.root and args.root.resolve(),
+            "looks": args.looks,
         },
         json_file=args.json,
         plot_file=args.plot,
@@ -130,3 +144,9 @@ def _run_anchors(args: argparse.Namespace) -> int:
     from fimble.measure.anchors import anchors  # noqa: PLC0415
 
     return anchors(args.data, args.rows, args.model, args.json)
+
+
+def _run_decode(args: argparse.Namespace) -> int:
+    from fimble.measure.decoding import bench_decode  # noqa: PLC0415
+
+    return bench_decode(args.model, args.threads, depth=args.depth, llama_bench=args.llama_bench)
