@@ -289,15 +289,15 @@ print(gcd(3, 6))█
 '''
 
 
-async def fix_function(marked, answer):
+async def fix_function(marked, answer, chosen=DEFAULTS):
     """Mend a function whose test fails, with a model that can be talked to."""
     snapshot, _ = snapshot_of("a.py", marked)
     end = snapshot.text.index("\n\n\n")
     told = Diagnostic(0, end, "gcd(13, 13) raises RecursionError")
     made = Chatting(Script(default=answer) if isinstance(answer, str) else answer)
     made.start()
-    [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, DEFAULTS, (told,)), ["quickfix"])
-    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, made))
+    [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, chosen, (told,)), ["quickfix"])
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, chosen, made))
     return snapshot, outcome, made
 
 
@@ -312,6 +312,34 @@ async def test_a_function_that_fails_its_test_is_written_anew():
     told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
     assert "gcd(13, 13) raises RecursionError" in told
     assert told.endswith('divisor."""\n')
+
+
+async def test_a_complaint_about_something_else_that_went_verifies_nothing():
+    complaint = CHECKER.replace("bad", "else:")
+    chosen = read({"actions": {"checkers": {"python": ["{python}", "-c", complaint]}}})[0]
+    answer = "    if b == 0:\n        return a\n    return gcd(b, a % b)\n```\n"
+    _, outcome, _ = await fix_function(WRONG, answer, chosen)
+
+    assert outcome.edits
+    assert not outcome.verified
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "verified"),
+    [
+        ("do not write 'bad'", "", True),
+        ('"bad" is unknown', "other", True),
+        ("It is wrong.", "B001", True),
+        ("It is wrong.", "E1", False),
+    ],
+)
+async def test_another_checker_may_have_said_it(message, code, verified):
+    told = about(BAD, "bad", message, code)
+    kind = "quickfix.fimble"
+    _, outcome, _ = await make("a.py", BAD, "x = good(1)\n", kind, told, chosen=CHECKED)
+
+    assert outcome.edits
+    assert outcome.verified is verified
 
 
 @pytest.mark.parametrize(

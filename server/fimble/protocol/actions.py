@@ -127,7 +127,7 @@ async def resolve(ls: FimbleServer, action: types.CodeAction) -> types.CodeActio
     data = _data(action.data)
     snapshot, outcome = await _made(ls, data)
     action.edit = workspace_edit(ls, snapshot, outcome)
-    if outcome.verified and outcome.edits and actions.within(data.kind, "quickfix"):
+    if outcome.verified and outcome.edits:
         action.is_preferred = True
     return action
 
