@@ -1,13 +1,15 @@
 """What actions are offered where, and what comes of them, with an engine that reads a script."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from fimble.check import sandbox
 from fimble.engine.scripted import Script, ScriptedEngine
-from fimble.features import actions
+from fimble.features import actions, kinds
 from fimble.features.offer import Diagnostic, Look, Task
 from fimble.settings import DEFAULTS, read
 from fimble.source.edits import Edit, applied, line_edits, rebased
@@ -83,6 +85,20 @@ def test_only_is_honoured():
     ]
     assert [offer.kind for offer in actions.offers(seen, ["source"])] == [REVIEW]
     assert actions.offers(seen, ["source.organizeImports"]) == []
+
+
+def test_what_the_client_is_told_is_what_there_is():
+    assert tuple(actions.ACTIONS) == kinds.KINDS
+
+
+def test_starting_up_imports_no_action():
+    heavy = ("actions", "writing", "examples", "fix", "custom")
+    code = (
+        "import sys, fimble.protocol.server\n"
+        f"print({{f'fimble.features.{{name}}' for name in {heavy}}} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def about(marked, needle, message, code=""):
