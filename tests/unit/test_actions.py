@@ -1,13 +1,15 @@
 """What actions are offered where, and what comes of them, with an engine that reads a script."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from fimble.check import sandbox
 from fimble.engine.scripted import Script, ScriptedEngine
-from fimble.features import actions
+from fimble.features import actions, kinds
 from fimble.features.offer import Diagnostic, Look, Task
 from fimble.settings import DEFAULTS, read
 from fimble.source.edits import Edit, applied, line_edits, rebased
@@ -83,6 +85,20 @@ def test_only_is_honoured():
     ]
     assert [offer.kind for offer in actions.offers(seen, ["source"])] == [REVIEW]
     assert actions.offers(seen, ["source.organizeImports"]) == []
+
+
+def test_what_the_client_is_told_is_what_there_is():
+    assert tuple(actions.ACTIONS) == kinds.KINDS
+
+
+def test_starting_up_imports_no_action():
+    heavy = ("actions", "writing", "examples", "fix", "custom")
+    code = (
+        "import sys, fimble.protocol.server\n"
+        f"print({{f'fimble.features.{{name}}' for name in {heavy}}} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def about(marked, needle, message, code=""):
@@ -289,15 +305,15 @@ print(gcd(3, 6))█
 '''
 
 
-async def fix_function(marked, answer):
+async def fix_function(marked, answer, chosen=DEFAULTS):
     """Mend a function whose test fails, with a model that can be talked to."""
     snapshot, _ = snapshot_of("a.py", marked)
     end = snapshot.text.index("\n\n\n")
     told = Diagnostic(0, end, "gcd(13, 13) raises RecursionError")
     made = Chatting(Script(default=answer) if isinstance(answer, str) else answer)
     made.start()
-    [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, DEFAULTS, (told,)), ["quickfix"])
-    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, made))
+    [offer] = actions.offers(Look(snapshot, 0, end, LANGUAGES, chosen, (told,)), ["quickfix"])
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, chosen, made))
     return snapshot, outcome, made
 
 
@@ -312,6 +328,34 @@ async def test_a_function_that_fails_its_test_is_written_anew():
     told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
     assert "gcd(13, 13) raises RecursionError" in told
     assert told.endswith('divisor."""\n')
+
+
+async def test_a_complaint_about_something_else_that_went_verifies_nothing():
+    complaint = CHECKER.replace("bad", "else:")
+    chosen = read({"actions": {"checkers": {"python": ["{python}", "-c", complaint]}}})[0]
+    answer = "    if b == 0:\n        return a\n    return gcd(b, a % b)\n```\n"
+    _, outcome, _ = await fix_function(WRONG, answer, chosen)
+
+    assert outcome.edits
+    assert not outcome.verified
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "verified"),
+    [
+        ("do not write 'bad'", "", True),
+        ('"bad" is unknown', "other", True),
+        ("It is wrong.", "B001", True),
+        ("It is wrong.", "E1", False),
+    ],
+)
+async def test_another_checker_may_have_said_it(message, code, verified):
+    told = about(BAD, "bad", message, code)
+    kind = "quickfix.fimble"
+    _, outcome, _ = await make("a.py", BAD, "x = good(1)\n", kind, told, chosen=CHECKED)
+
+    assert outcome.edits
+    assert outcome.verified is verified
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """`fimble eval implement`, `fix` and `review`: reading rows, judging what actions did."""
 
+import asyncio
 import gzip
 import json
 
 import pytest
 
 from fimble.errors import FimbleError
+from fimble.measure.eval import act
 from fimble.measure.eval.act import Deed
 from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.lint import linted
@@ -173,6 +175,38 @@ def test_what_many_deeds_come_to(rows):
     assert found["reasons"] == {"No fix.": 1}
     assert deed_comparison([good, none], [none, none])["right"]["only_first"] == 1
     json.dumps(found)
+
+
+class Silent:
+    """An editor whose server lists an action and never carries it out."""
+
+    def __init__(self, row):
+        self.cancelled, self.messages, self.progress = [], [], []
+        self.kind = row.kind
+
+    async def code_actions(self, *_place, **_context):
+        return [{"kind": self.kind}]
+
+    def ask(self, _method, _params):
+        return 7, asyncio.get_running_loop().create_future()
+
+    def cancel(self, request):
+        self.cancelled.append(request)
+
+    async def until(self, _condition):
+        await asyncio.sleep(60)
+
+
+async def test_what_takes_too_long_is_a_failure_and_the_other_rows_stay(rows, monkeypatch):
+    monkeypatch.setattr(act, "RESOLVE_SECONDS", 0.01)
+    row = rows["human-eval"]
+    editor = Silent(row)
+
+    deed = await act.carried_out(editor, row, "file:///a.py")
+
+    assert (deed.text, deed.said, editor.cancelled) == (None, act.LATE, [7])
+    figures = deed_figures([JudgedDeed(row, deed, await judge(row, deed, LANGUAGES, RUNNER))])
+    assert (figures["rows"], figures["right"]["share"]) == (1, 0)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from lsprotocol import types
 
-from fimble.protocol import permission
+from fimble.features import examples
 from fimble.protocol.permission import Permissions
 from fimble.settings import read
 
@@ -38,7 +38,7 @@ def shut_in(monkeypatch):
     async def can_shut_in():
         return able.value
 
-    monkeypatch.setattr(permission, "can_shut_in", can_shut_in)
+    monkeypatch.setattr(examples, "can_shut_in", can_shut_in)
     return able
 
 

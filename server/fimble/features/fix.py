@@ -269,7 +269,7 @@ def _is_gone(
     if found is None or before.found is None:
         return None
     old, new = Counter(map(_key, before.found)), Counter(map(_key, found))
-    was = {_key(one) for one in before.found if _is_about(snapshot, one, diagnostic)}
+    was = {_key(one) for one in _meant(snapshot, before.found, diagnostic)}
     if new - old:
         return False
     return any(key in old - new for key in was) if was else None
@@ -282,16 +282,35 @@ async def _check(task: Task, text: str) -> tuple[Problem, ...] | None:
 
 
 def _key(problem: Problem) -> tuple[str, str]:
-    return problem.code, re.sub(r"\d+", "", problem.message)
+    return problem.code, _bare(problem.message)
+
+
+def _bare(message: str) -> str:
+    """Return a message without what changes when other lines do."""
+    return re.sub(r"\d+", "", message)
 
 
 def _is_new(problem: Problem, before: Before) -> bool:
     return before.found is None or _key(problem) not in {_key(one) for one in before.found}
 
 
-def _is_about(snapshot: Snapshot, problem: Problem, diagnostic: Diagnostic) -> bool:
+def _meant(
+    snapshot: Snapshot, found: tuple[Problem, ...], diagnostic: Diagnostic
+) -> tuple[Problem, ...]:
+    """Return what of the checker's complaints the diagnostic is; that another went proves nothing.
+
+    Another program may have said it: in the same words, else about the same name, else by a code.
+    """
     lines = range(snapshot.line_of(diagnostic.start), snapshot.line_of(diagnostic.end) + 1)
-    return problem.line in lines
+    here = [one for one in found if one.line in lines]
+    words, names = _bare(diagnostic.message), set(_QUOTED.findall(diagnostic.message))
+    ways: tuple[Callable[[Problem], bool], ...] = (
+        lambda one: _bare(one.message) == words,
+        lambda one: not names.isdisjoint(_QUOTED.findall(one.message)),
+        lambda one: bool(one.code) and one.code == diagnostic.code,
+    )
+    chosen = (tuple(filter(way, here)) for way in ways)
+    return next(filter(None, chosen), ())
 
 
 def _is_spare(diagnostic: Diagnostic) -> bool:

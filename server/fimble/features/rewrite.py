@@ -105,9 +105,9 @@ async def _better(task: Task, way: _Way, code: Stub) -> Outcome:
         outcome = await _checked(task, edit)
         if outcome is None:
             continue
-        if runs and await examples_failure(task, function.name, (*outcome.edits,)):
-            continue
-        return replace(outcome, verified=runs)
+        failure = await examples_failure(task, function.name, outcome.edits) if runs else None
+        if not failure:
+            return replace(outcome, verified=failure is not None)
     return Outcome(message=NOTHING)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -14,15 +15,13 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcRequ
 from pygls.uris import to_fs_path
 
 from fimble.errors import FimbleError
-from fimble.features import actions
+from fimble.features.kinds import KINDS
 from fimble.features.offer import Diagnostic, Look, Offer, Other, Outcome, Task
-from fimble.features.writing import path_of
 from fimble.protocol.documents import difference
 from fimble.protocol.indexing import root_of
 from fimble.protocol.progress import ProgressBar
 from fimble.protocol.shown import show
 from fimble.protocol.workspace import creates_files, workspace_edit
-from fimble.source.around import QUERIES
 from fimble.source.edits import Edit, applied, rebased
 from fimble.source.positions import offset_at
 
@@ -91,12 +90,15 @@ class Listings:
 
 def register(server: FimbleServer) -> None:
     """Add these handlers to the server."""
-    options = types.CodeActionOptions(
-        code_action_kinds=list(actions.ACTIONS), resolve_provider=True
-    )
+    options = types.CodeActionOptions(code_action_kinds=list(KINDS), resolve_provider=True)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
     server.feature(types.CODE_ACTION_RESOLVE)(resolve)
     server.command(COMMAND)(act)
+
+
+async def prepare() -> None:
+    """Import what actions are made of, beside the loop: it takes as long as all the rest."""
+    await asyncio.to_thread(import_module, "fimble.features.actions")
 
 
 async def code_action(
@@ -110,6 +112,10 @@ async def code_action(
     look = _look(ls, snapshot, params)
     ls.indexing.visited(snapshot, params.range.start.line)
     only = [str(getattr(kind, "value", kind)) for kind in params.context.only or ()]
+    await prepare()
+    from fimble.features import actions  # noqa: PLC0415  (not at the start, see above)
+    from fimble.source.around import QUERIES  # noqa: PLC0415
+
     if snapshot.tree is None and snapshot.language.grammar_package:
         grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
         snapshot = await snapshot.parse_in_slices(grammar)
@@ -127,7 +133,7 @@ async def resolve(ls: FimbleServer, action: types.CodeAction) -> types.CodeActio
     data = _data(action.data)
     snapshot, outcome = await _made(ls, data)
     action.edit = workspace_edit(ls, snapshot, outcome)
-    if outcome.verified and outcome.edits and actions.within(data.kind, "quickfix"):
+    if outcome.verified and outcome.edits:
         action.is_preferred = True
     return action
 
@@ -183,6 +189,10 @@ async def _made(
 
 
 async def _make(ls: FimbleServer, snapshot: Snapshot, offer: Offer, bar: ProgressBar) -> Outcome:
+    await prepare()
+    from fimble.features import actions  # noqa: PLC0415  (not at the start, see above)
+    from fimble.features.writing import path_of  # noqa: PLC0415
+
     grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
     snapshot = await snapshot.parse_in_slices(grammar)
     task = Task(

@@ -8,8 +8,7 @@ import msgspec
 from msgspec import Meta
 from pygls.exceptions import JsonRpcInvalidParams
 
-from fimble.features import custom, explain, instruct, translate
-from fimble.protocol.actions import Data, Text, perform
+from fimble.protocol.actions import Data, Text, perform, prepare
 from fimble.source.positions import offset_at
 
 if TYPE_CHECKING:
@@ -59,20 +58,20 @@ def register(server: FimbleServer) -> None:
 
 async def on_instruct(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
     """Edit a range as an instruction says, and ask the client to apply the edit."""
-    await _perform(ls, instruct.KIND, params)
+    await _perform(ls, INSTRUCT, params)
 
 
 async def on_explain(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
     """Explain a range and show the explanation."""
-    await _perform(ls, explain.KIND, params)
+    await _perform(ls, EXPLAIN, params)
 
 
 async def on_translate(ls: FimbleServer, params: types.ExecuteCommandParams) -> None:
     """Translate a range and show it, or the whole file for an empty one into a new file."""
-    await _perform(ls, translate.KIND, params)
+    await _perform(ls, TRANSLATE, params)
 
 
-async def _perform(ls: FimbleServer, kind: str, params: types.ExecuteCommandParams) -> None:
+async def _perform(ls: FimbleServer, command: str, params: types.ExecuteCommandParams) -> None:
     try:
         wish = msgspec.convert(params.arguments[0] if params.arguments else None, Wish)
     except msgspec.ValidationError as error:
@@ -85,7 +84,13 @@ async def _perform(ls: FimbleServer, kind: str, params: types.ExecuteCommandPara
         offset_at(snapshot, at.line, at.character, encoding)
         for at in (wish.range.start, wish.range.end)
     )
-    if wish.action and kind == instruct.KIND:
+    ls.listings.keep(snapshot)
+    await prepare()
+    from fimble.features import custom, explain, instruct, translate  # noqa: PLC0415
+
+    kinds = {INSTRUCT: instruct.KIND, EXPLAIN: explain.KIND, TRANSLATE: translate.KIND}
+    kind = kinds[command]
+    if wish.action and command == INSTRUCT:
         kind = custom.kind_of(wish.action)
     options = {instruct.INSTRUCTION: wish.instruction, translate.TO: wish.to}
     data = Data(

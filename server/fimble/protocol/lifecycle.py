@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from fimble.protocol import configuration
+from fimble.protocol import actions, configuration
 
 if TYPE_CHECKING:
     from fimble.protocol.server import FimbleServer
@@ -40,3 +40,5 @@ async def _start(ls: FimbleServer) -> None:
     configuration.apply(ls)
     await ls.outcomes.load()
     await configuration.watch(ls)
+    # Editors ask what can be done wherever the cursor goes: the first answer need not be late.
+    await actions.prepare()

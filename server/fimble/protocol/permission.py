@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from fimble.features.examples import can_shut_in
 from fimble.protocol.indexing import root_of
 from fimble.protocol.logs import logger
 
@@ -44,6 +43,8 @@ class Permissions:
 
     async def may_run(self, ls: FimbleServer, uri: str) -> bool:
         """Tell whether code may be run for a document; asks where nobody has said so yet."""
+        from fimble.features.examples import can_shut_in  # noqa: PLC0415  (not at the start)
+
         wanted = ls.session.settings.verify.execute
         root = root_of(ls, uri)
         if wanted == "never" or not await can_shut_in():

@@ -18,6 +18,7 @@ from fimble.source.positions import offset_at
 
 RESOLVE_SECONDS: Final = 180.0
 """Several candidates of several hundred tokens, on a slow machine."""
+LATE: Final = "It takes too long."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,15 @@ async def _act(editor: EditorClient, row: TaskRow, folder: Path) -> Deed:
     try:
         open_document(editor, uri, row.text)
         await editor.flush()
-        deed = await _carried_out(editor, row, uri)
+        deed = await carried_out(editor, row, uri)
         editor.close_document(uri)
     finally:
         file.unlink()
     return deed
 
 
-async def _carried_out(editor: EditorClient, row: TaskRow, uri: str) -> Deed:
+async def carried_out(editor: EditorClient, row: TaskRow, uri: str) -> Deed:
+    """Let the server do what a row wants in an open document; what is late counts as not done."""
     started = perf_counter()
     listed = await editor.code_actions(uri, row.start, row.end, diagnostics=_told(editor, row, uri))
     list_ms = _ms_since(started)
@@ -80,10 +82,13 @@ async def _carried_out(editor: EditorClient, row: TaskRow, uri: str) -> Deed:
     if chosen is None:
         return Deed(None, said="It is not offered.", list_ms=list_ms)
     started, shown = perf_counter(), len(editor.messages)
-    _, answer = editor.ask("codeAction/resolve", chosen)
+    request, answer = editor.ask("codeAction/resolve", chosen)
     first = asyncio.create_task(_first_progress(editor, len(editor.progress), started))
     try:
         made = await asyncio.wait_for(answer, RESOLVE_SECONDS)
+    except TimeoutError:
+        editor.cancel(request)
+        return Deed(None, said=LATE, ms=_ms_since(started), list_ms=list_ms)
     except ServerFailure as failure:
         return Deed(None, said=failure.message, ms=_ms_since(started), list_ms=list_ms)
     finally:

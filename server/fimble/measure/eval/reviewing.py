@@ -17,7 +17,7 @@ from typing import Any, Final
 import psutil
 
 from fimble.features.review import KIND
-from fimble.measure.eval.act import RESOLVE_SECONDS
+from fimble.measure.eval.act import LATE, RESOLVE_SECONDS
 from fimble.measure.eval.acting import TaskPlan
 from fimble.measure.eval.ask import Tick, running, workspace, write_files
 from fimble.measure.eval.figures import spread, versus
@@ -122,17 +122,21 @@ async def review_rows(
 async def _hints(
     editor: EditorClient, folder: Path, row: ProgramRow, text: str
 ) -> tuple[tuple[Told, ...], float]:
-    """Review a function of a file that was just opened."""
+    """Review a function of a file that was just opened; what is late is a hint that is wrong."""
     write_files(folder, ((row.path, text),))
     uri, at = (folder / row.path).as_uri(), row.place(text)
     open_document(editor, uri, text)
     await editor.flush()
     started = perf_counter()
     [action] = await editor.code_actions(uri, at, at, only=[KIND])
-    _, answer = editor.ask("codeAction/resolve", action)
-    await asyncio.wait_for(answer, RESOLVE_SECONDS)
+    request, answer = editor.ask("codeAction/resolve", action)
+    try:
+        await asyncio.wait_for(answer, RESOLVE_SECONDS)
+        told = tuple(_told(one) for one in editor.diagnostics.get(uri, ()))
+    except TimeoutError:
+        editor.cancel(request)
+        told = (Told(-1, 0, LATE, ""),)
     ms = (perf_counter() - started) * 1000
-    told = tuple(_told(one) for one in editor.diagnostics.get(uri, ()))
     editor.close_document(uri)
     await editor.flush()
     return told, ms
