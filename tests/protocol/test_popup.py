@@ -136,3 +136,15 @@ async def test_names_come_while_the_model_loads(scripted):
         await editor.initialize()
         editor.open(URI, TEXT)
         assert (await popup(editor, 4, 24))["items"]
+
+
+async def test_a_key_that_comes_meanwhile_costs_no_names(scripted):
+    """VS Code takes an empty list for the last word, even one that is not complete."""
+    async with scripted() as editor:
+        await opened(editor)
+        asked = {"textDocument": {"uri": URI}, "position": {"line": 4, "character": 24}}
+        _, answer = editor.ask("textDocument/completion", asked)
+        editor.type_text(URI, len(TEXT), "lue")
+        items = (await answer)["items"]
+        assert {item["label"] for item in items} == {"va_lue", "value_of"}
+        assert items[0]["textEdit"]["range"]["end"] == {"line": 4, "character": 24}

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import exp
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fimble.check.place import look
 from fimble.engine.messages import Priority
@@ -112,6 +112,8 @@ class Seen:
 
 More = Callable[[Spot], Awaitable[Sequence[tuple[str, str]]]]
 """Gives further names for a word, with their kinds, the best first."""
+WhileFresh = Callable[[Coroutine[Any, Any, "Items"]], Awaitable["Items | None"]]
+"""Awaits work on a text; stops it, and gives None, once the text has changed."""
 
 
 class Survey:
@@ -174,12 +176,13 @@ async def list_items(
     survey: Survey,
     others: Sequence[Snapshot] = (),
     more: More | None = None,
+    while_fresh: WhileFresh | None = None,
 ) -> Items | None:
     """List what may stand at ``offset``; None where nothing should be offered.
 
     ``others`` are further open documents, the last used first, and ``more`` says what files that
-    are not open define, with its kinds. Engine trouble, or a model that has other things to do,
-    only costs the order.
+    are not open define, with its kinds. Engine trouble, a model that has other things to do, or a
+    key that comes ``while_fresh`` awaits the model, only costs the order.
     """
     spot = find_spot(snapshot, offset)
     if spot is None or _is_unwanted(snapshot, spot, settings):
@@ -195,7 +198,8 @@ async def list_items(
     defined = _defined(((snapshot.uri, here), *elsewhere))
     found = Items(spot, tuple(_items(spot, names, defined, known)))
     if settings.completion.items == "on":
-        found = await _rank(found, snapshot, memory, engine)
+        ranking = _rank(found, snapshot, memory, engine)
+        found = await (while_fresh(ranking) if while_fresh else ranking) or found
     line = model_line(snapshot, spot, memory)
     if line is None:
         return found

@@ -61,7 +61,9 @@ async def completion(
     snapshot, position = document.snapshot, params.position
     offset = offset_at(snapshot, position.line, position.character, ls.protocol.encoding)
     others = [each.snapshot for each in ls.session if each.snapshot.uri != snapshot.uri]
-    work = list_items(
+    # A key that comes meanwhile stops the model only: VS Code narrows the list as it is, and would
+    # not ask again after an empty one.
+    found = await list_items(
         snapshot,
         offset,
         document.memory,
@@ -70,11 +72,8 @@ async def completion(
         survey=ls.survey,
         others=others[::-1][:OTHERS],
         more=partial(ls.indexing.names, snapshot),
+        while_fresh=partial(ls.work.until_stale, snapshot.uri),
     )
-    found = await ls.work.until_stale(snapshot.uri, work)
-    if not ls.session.is_current(snapshot):
-        # A key came meanwhile: a client that took this for the whole list would not ask again.
-        return types.CompletionList(is_incomplete=True, items=[])
     if found is None or not found.items or _is_idle(params, found):
         return None
     logger.debug(
