@@ -235,7 +235,7 @@ def test_the_models_are_there_to_choose_from(window, screenshot, real_model):
 
 def test_a_worker_that_is_killed_comes_back(window, code_server, screenshot, real_model):
     window.open("killed.py", "def add(first, second):\n")
-    workers = [one for one in code_server.descendants() if "fimble.engine.worker" in one.cmdline()]
+    workers = code_server.descendants("fimble.engine.worker")
     assert workers
     for worker in workers:
         worker.kill()

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -156,9 +156,14 @@ class CodeServer:
         command = (*self._command, *self._folders, "--install-extension", vsix)
         subprocess.run(command, env=self.environment, check=True, capture_output=True)
 
-    def descendants(self):
-        """All processes that run below this server."""
-        return psutil.Process(self._process.pid).children(recursive=True)
+    def descendants(self, module):
+        """All processes below this server that run this module of Python."""
+        found = []
+        for one in psutil.Process(self._process.pid).children(recursive=True):
+            # Of one that has just ended there is no command line any more.
+            with suppress(psutil.Error):
+                found += [one] if module in one.cmdline() else []
+        return found
 
     @contextmanager
     def running(self):
