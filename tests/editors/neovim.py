@@ -16,7 +16,8 @@ from typing import Any
 from frames import Frame, Grid, frame_of
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
-TIMEOUT_S = 30
+TIMEOUT_S = 90
+"""Long enough for slow machines: measuring one takes up to half a minute, starting as long."""
 WIDTH, HEIGHT = 76, 18
 
 INIT = """

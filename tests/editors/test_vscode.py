@@ -28,7 +28,7 @@ def window(code_server, open_window, scripted):
     """One window for all tests: starting it takes as long as all of them."""
     code_server.configure({"fimble.server.path": scripted})
     with code_server.running() as address, open_window(address) as window:
-        window.wait_for_icon("sparkle", timeout=60_000)
+        window.wait_for_icon("sparkle", timeout=120_000)
         yield window
 
 
@@ -140,7 +140,7 @@ def test_two_windows_on_one_workspace(window, open_window, screenshot):
     # The second server is started beside it, and has nothing to do with it.
     (window.workspace / "numbers.py").write_text("raise SystemExit('not to be run')\n")
     with open_window(window.page.url) as other:
-        other.wait_for_icon("sparkle", timeout=60_000)
+        other.wait_for_icon("sparkle", timeout=120_000)
         other.open("two.py")
         other.type("other = ")
         other.wait_for_ghost("first")

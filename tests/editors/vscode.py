@@ -18,8 +18,8 @@ import psutil
 
 CODE_SERVER = "code-server@4.139.1"
 """Has VS Code 1.139.1."""
-START_SECONDS = 30
-DEADLINE_MS = 12_000
+START_SECONDS = 90
+DEADLINE_MS = 40_000
 VIEWPORT = {"width": 1000, "height": 640}
 
 QUIET = {

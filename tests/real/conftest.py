@@ -12,7 +12,7 @@ from fimble.errors import ModelError
 from fimble.models.store import open_store
 
 MODEL = "qwen2.5-coder-0.5b"
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 PROFILE = Profile(
     n_gpu_layers=0,
     n_threads=2,

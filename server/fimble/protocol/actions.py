@@ -133,7 +133,7 @@ async def resolve(ls: FimbleServer, action: types.CodeAction) -> types.CodeActio
     data = _data(action.data)
     snapshot, outcome = await _made(ls, data)
     action.edit = workspace_edit(ls, snapshot, outcome)
-    if outcome.verified and outcome.edits:
+    if outcome.verified and outcome.edits and data.kind.startswith("quickfix."):
         action.is_preferred = True
     return action
 
