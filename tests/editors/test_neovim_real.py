@@ -67,7 +67,9 @@ async def test_open_type_accept_and_a_worker_that_is_killed(real, tmp_path, scre
             "return vim.system({'pgrep', '-P', tostring(vim.fn.getpid())}):wait().stdout"
         )
         kill_worker(int(pid.split()[0]))
-        await editor.until(lambda: "crashed; it restarts in" in editor.frame.text, "said what happened")
+        await editor.until(
+            lambda: "crashed; it restarts in" in editor.frame.text, "said what happened"
+        )
         # Neovim wants long messages confirmed.
         await editor.press("<CR>")
         await editor.idle()
