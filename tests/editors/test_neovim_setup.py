@@ -24,7 +24,7 @@ vim.lsp.inline_completion = {
   select = function(options) _G.selected = options.count end,
   get = function(options)
     vim.schedule(function()
-      if options then options.on_accept(item) else _G.accepted = true end
+      _G.accepted = options.on_accept(item) == item
     end)
     return true
   end,
