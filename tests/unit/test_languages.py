@@ -16,7 +16,8 @@ CASES = Path(__file__).parents[1] / "cases" / "languages"
 LANGUAGES = Languages.load()
 ALL = [language for language in LANGUAGES if language is not PLAIN]
 MARKUP_AND_DATA = {"sql", "html", "css", "json", "yaml", "toml", "markdown"}
-BUDGET_MS = 15
+BUDGET_MS = 150
+"""Measured: 4.5 ms; 35 ms on a machine half as fast while lines are counted for coverage."""
 
 
 def describe(path: Path) -> str:
