@@ -23,11 +23,7 @@ def start(nvim, tmp_path, environment):
     async def make(text="", *, options="", lua="", **more):
         script = tmp_path / "script.json"
         script.write_text(json.dumps({"answers": SCRIPT} | more))
-
-        init = init_file(
-            tmp_path,
-            server_options("--scripted", str(script), more=options),
-        )
+        init = init_file(tmp_path, server_options("--scripted", str(script), more=options))
         init.write_text(init.read_text() + lua)
         file = tmp_path / "shop.py"
         file.write_text(f"{text}\n")
