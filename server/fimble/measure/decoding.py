@@ -24,7 +24,7 @@ from fimble.measure.once import start_engine
 from fimble.settings import DEFAULTS, Settings, read
 
 TOKENS: Final = 64
-ROUNDS: Final = 4
+ROUNDS: Final = 8
 UNDRAFTED: Final = Sampling(seed=1)
 """Greedy all the same, as nothing is drawn, but drafts are for `GREEDY` only."""
 
@@ -56,12 +56,10 @@ async def measure(settings: Settings, depth: int, llama_bench: Path | None) -> d
         assert info is not None, "a started engine has a model"
         assert profile is not None, "and knows how to run it"
         prompt = await _prompt(engine, depth)
-        for attempt in range(ROUNDS + 1):
-            ours = await _rate(engine, prompt, UNDRAFTED), await _rate(engine, prompt, GREEDY)
-            if attempt == 0:
-                continue  # reads the prompt
-            plain.append(ours[0])
-            drafted.append(ours[1])
+        for _ in range(ROUNDS):
+            await _rate(engine, prompt, UNDRAFTED)  # llama-bench warms up before it measures, too
+            plain.append(await _rate(engine, prompt, UNDRAFTED))
+            drafted.append(await _rate(engine, prompt, GREEDY))
             if llama_bench is not None:
                 command = _command(llama_bench, info.path, profile.n_threads, depth)
                 theirs.append(await _their_rate(command))
