@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from homes import own_fimble
 from vscode import CODE_SERVER, OFFLINE, VIEWPORT, CodeServer, Window, install_code_server
 
 from fimble.errors import ModelError
@@ -63,8 +64,8 @@ def environment(tmp_path):
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-    cache = {"FIMBLE_CACHE_DIR": str(tmp_path / "home" / "fimble")}
-    return os.environ | home | terminal | cache | {"XDG_RUNTIME_DIR": str(runtime)}
+    fimble = own_fimble(tmp_path / "home" / "fimble")
+    return os.environ | home | terminal | fimble | {"XDG_RUNTIME_DIR": str(runtime)}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The plugin in a real Neovim with the real 0.5B model."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -21,16 +20,10 @@ def read_lines(path):
 
 
 @pytest.fixture
-def real(nvim, tmp_path, tmp_path_factory, environment, real_model):
-    """The arguments that start a Neovim with the real model; one test measures the machine."""
-    cache, measured = Path(environment["FIMBLE_CACHE_DIR"]), tmp_path_factory.getbasetemp() / "kept"
-    shutil.rmtree(cache, ignore_errors=True)
-    if measured.is_dir():
-        shutil.copytree(measured, cache / "profiles")
+def real(nvim, tmp_path, environment, real_model):
+    """The arguments that start a Neovim with the real model."""
     settings = "settings = { engine = { threads = 2 } }"
-    yield nvim, init_file(tmp_path, server_options(more=settings)), environment
-    if (cache / "profiles").is_dir() and not measured.is_dir():
-        shutil.copytree(cache / "profiles", measured)
+    return nvim, init_file(tmp_path, server_options(more=settings)), environment
 
 
 def kill_worker(pid):

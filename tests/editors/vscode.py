@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
+from homes import own_fimble
 
 CODE_SERVER = "code-server@4.139.1"
 """Has VS Code 1.139.1."""
@@ -130,6 +131,7 @@ class CodeServer:
             "EXTENSIONS_GALLERY": '{"serviceUrl":""}',
             "LINTER_PYTHON": sys.executable,
             **{f"XDG_{name}_HOME": str(home / name) for name in ("CONFIG", "DATA", "CACHE")},
+            **own_fimble(home / "CACHE" / "fimble"),
         }
         self.trusts_all = True
         self._process = None
