@@ -78,6 +78,14 @@ async def test_the_server_ends_with_its_input(scripted):
         assert await editor.ended() == 1
 
 
+async def test_who_starts_the_server_by_hand_is_told_in_a_line(scripted):
+    async with scripted() as editor:
+        editor.hang_up()
+        assert await editor.ended() == 1
+    (line,) = editor.log
+    assert line.endswith("nobody said hello: editors start `fimble serve` themselves")
+
+
 async def test_requests_before_initialize_are_refused(scripted):
     async with scripted() as editor:
         assert await failure(editor.request("fimble/status")) == NOT_INITIALIZED

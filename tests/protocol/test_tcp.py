@@ -110,6 +110,8 @@ async def test_only_the_token_opens_and_only_once(listening, connect):
     await client.ask("shutdown")
     client.send({"method": "exit"})
     assert await server.ended() == 0
+    await server.close()
+    assert not [line for line in server.log if ".py:" in line], "no tracebacks"
 
 
 async def test_the_server_ends_when_its_client_is_gone(listening, connect):

@@ -140,6 +140,8 @@ class FimbleServer(LanguageServer):
         self.work.start("indexing", self.indexing.follow(self))
 
     def _on_engine_status(self, status: EngineStatus) -> None:
+        if not self.protocol.initialized:
+            return  # the engine ends as well where nobody has ever said hello
         custom.tell_status(self, status)
         match status.state:
             case State.LOADING:
@@ -195,6 +197,8 @@ async def _serve_stdio(
     writer = StdoutWriter()
     server.protocol.set_writer(writer)
     await converse(stdin_reader(loop), server.protocol)
+    if not server.protocol.initialized:
+        logs.logger.warning("nobody said hello: editors start `fimble serve` themselves")
     await server.close()
     writer.close()
     return server.exit_status
