@@ -5,13 +5,13 @@ import {
   type ClientCapabilities,
   LanguageClient,
   type LanguageClientOptions,
-  MessageType,
   type ProgressToken,
   type ShowMessageParams,
   State,
   type StaticFeature,
 } from "vscode-languageclient/node";
 
+import { show } from "./messages";
 import { StoppableProgress } from "./progress";
 import type { Explanation, Language, ShortStatus, Status } from "./protocol";
 import { section } from "./settings";
@@ -57,7 +57,7 @@ export class Client {
       }
     });
     this.inner.onNotification("window/showMessage", (params: ShowMessageParams) => {
-      void show(params, log);
+      void show(params.type, params.message, log);
     });
   }
 
@@ -173,27 +173,6 @@ class StatusCapability implements StaticFeature {
 
   clear(): void {
     // Nothing to give back.
-  }
-}
-
-/** Show a message of the server. Of one without a button, VS Code shows the first line only. */
-async function show(
-  { type, message }: ShowMessageParams,
-  log: vscode.LogOutputChannel,
-): Promise<void> {
-  const open = "Open the log";
-  switch (type) {
-    case MessageType.Error:
-    case MessageType.Warning: {
-      const { showErrorMessage, showWarningMessage } = vscode.window;
-      const say = type === MessageType.Error ? showErrorMessage : showWarningMessage;
-      if ((await say(message, open)) === open) {
-        log.show();
-      }
-      break;
-    }
-    default:
-      await vscode.window.showInformationMessage(message);
   }
 }
 

@@ -5,9 +5,11 @@ import { homedir } from "node:os";
 import { promisify } from "node:util";
 
 import * as vscode from "vscode";
+import { MessageType } from "vscode-languageclient/node";
 
 import type { Controller } from "./controller";
 import { statistics, why } from "./explain";
+import { show } from "./messages";
 import type { Scope } from "./pause";
 import type { Model } from "./protocol";
 import { menu } from "./state";
@@ -99,7 +101,8 @@ async function listModels(controller: Controller): Promise<Model[] | undefined> 
     return JSON.parse(stdout) as Model[];
   } catch (error) {
     controller.log.error(String(error));
-    void vscode.window.showErrorMessage("Fimble: the models could not be listed. The log says why.");
+    const text = "Fimble: the models could not be listed. The log says why.";
+    void show(MessageType.Error, text, controller.log);
     return undefined;
   }
 }

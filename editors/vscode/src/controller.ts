@@ -5,10 +5,12 @@ import { homedir } from "node:os";
 import * as path from "node:path";
 
 import * as vscode from "vscode";
+import { MessageType } from "vscode-languageclient/node";
 
 import { Client } from "./client";
 import { type Found, findServer, type Machine, pythons } from "./find";
 import { findWheel, install, InstallError, isCurrent } from "./install";
+import { show } from "./messages";
 import { NO_PAUSES, pause, pausedBy, type Pauses, type Place, resume, type Scope } from "./pause";
 import { bar, type Server, type View } from "./state";
 
@@ -190,12 +192,7 @@ export class Controller implements vscode.Disposable {
 
   private fail(message: string): void {
     this.setServer({ kind: "ended", message });
-    const open = "Open the log";
-    void vscode.window.showErrorMessage(`Fimble: ${message}`, open).then((answer) => {
-      if (answer === open) {
-        this.log.show();
-      }
-    });
+    void show(MessageType.Error, `Fimble: ${message}`, this.log);
   }
 
   // --- pauses ---------------------------------------------------------------------------------
