@@ -44,6 +44,9 @@ async def test_an_action_is_listed_and_resolved(scripted):
         assert editor.text(URI) == DONE
         kinds = [one["kind"] for one in editor.progress]
         assert (kinds[0], kinds[-1]) == ("begin", "end")
+        # There was nothing to verify it by.
+        assert not editor.progress[-1].get("message")
+        assert resolved["data"] == action["data"]
         assert editor.server_capabilities["codeActionProvider"]["resolveProvider"]
 
 

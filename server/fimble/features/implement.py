@@ -10,7 +10,7 @@ from typing import Final
 
 from fimble.check.place import indent, look, width
 from fimble.engine.messages import Prompt
-from fimble.features.examples import can_run, examples_failure
+from fimble.features.examples import FAILS, can_run, examples_failure
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.writing import (
     answers,
@@ -33,6 +33,7 @@ from fimble.source.around import (
     stub_around,
 )
 from fimble.source.edits import Edit
+from fimble.source.languages import BlockStyle
 from fimble.source.text import Snapshot
 
 KIND: Final = "refactor.rewrite.fimble.implement"
@@ -87,8 +88,12 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     name = stub.definition.name
     runs = await can_run(task, stub.definition)
     failed: list[tuple[Outcome, Wrong]] = []
+
+    def is_new(edit: Edit) -> bool:
+        return all(wrong.text != edit.text for _, wrong in failed)
+
     async for edit in _bodies(task, stub, (_fim(task, stub), _chat(task, stub))):
-        outcome = await _sound(task, edit)
+        outcome = await _sound(task, edit) if is_new(edit) else None
         if outcome is None:
             continue
         failure = await examples_failure(task, name, outcome.edits) if runs else None
@@ -98,7 +103,7 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     for _ in range(MAX_ROUNDS if failed else 0):
         task.report("repairing", 0.8)
         async with aclosing(_bodies(task, stub, (_chat(task, stub, failed[-1][1]),))) as bodies:
-            repaired = await anext(bodies, None)
+            repaired = await anext((edit async for edit in bodies if is_new(edit)), None)
         outcome = None if repaired is None else await _sound(task, repaired)
         if repaired is None or outcome is None:
             break
@@ -106,7 +111,7 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
         if not failure:
             return replace(outcome, verified=True)
         failed.append((outcome, Wrong(repaired.text, failure)))
-    return failed[0][0] if failed else Outcome(message=NOTHING)
+    return replace(failed[0][0], message=FAILS) if failed else Outcome(message=NOTHING)
 
 
 async def _sound(task: Task, edit: Edit) -> Outcome | None:
@@ -138,10 +143,37 @@ def _fim(task: Task, stub: Stub) -> Prompt:
 async def _bodies(
     task: Task, stub: Stub, prompts: Sequence[Prompt | None]
 ) -> AsyncGenerator[Edit, None]:
-    """Yield bodies for a stub."""
-    async for text in answers(task, prompts, MAX_TOKENS, body_done(task.snapshot, stub)):
-        if edit := body_edit(task.snapshot, stub, text):
-            yield edit
+    """Yield bodies for a stub, each with the functions that it calls and that follow it."""
+    snapshot, outside = task.snapshot, width(_header(task.snapshot, stub))
+    part = _with_helpers(snapshot, stub)
+    async for text in answers(task, prompts, MAX_TOKENS, reaches(part, outside), whole=True):
+        helpers = part(text, outside)[len(body_part(text, outside)) :].strip("\n").rstrip()
+        if edit := body_edit(snapshot, stub, text):
+            more = with_newlines(snapshot, f"\n\n\n{helpers}") if helpers else ""
+            yield replace(edit, text=edit.text + more)
+
+
+def _with_helpers(snapshot: Snapshot, stub: Stub) -> Callable[[str, int], str]:
+    """Return how to cut a body together with the functions that only it calls.
+
+    Models often use a function first and write it then. Only where nothing has to be closed.
+    """
+    header, after = _header(snapshot, stub), snapshot.text[stub.end : line_end(snapshot, stub.end)]
+    style = snapshot.language.block_style
+    if style is not BlockStyle.INDENT or indent(header) or after.strip():
+        return body_part
+    begins = re.compile(rf"\n+{re.escape(header.split()[0])} +(\w+)\(")
+
+    def part(text: str, outside: int) -> str:
+        kept = body_part(text, outside)
+        while helper := begins.match(text, len(kept)):
+            word = re.compile(rf"\b{helper[1]}\b")
+            if word.search(snapshot.text) or not word.search(kept):
+                break
+            kept = text[: helper.end()] + body_part(text[helper.end() :], outside)
+        return kept
+
+    return part
 
 
 def body_done(snapshot: Snapshot, stub: Stub) -> Callable[[str], bool]:
@@ -198,7 +230,7 @@ async def _from_comment(task: Task) -> AsyncIterator[Edit]:
     lead = f"{snapshot.newline}{space}"
     prompt = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
     outside = width(space + "x")
-    async for text in answers(task, (prompt,), MAX_TOKENS, reaches(part, outside)):
+    async for text in answers(task, (prompt,), MAX_TOKENS, reaches(part, outside), whole=True):
         code = part(text, outside).strip("\n").rstrip()
         if not code.strip():
             continue
