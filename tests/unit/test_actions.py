@@ -201,7 +201,7 @@ async def test_a_comment_mark_that_was_copied_is_dropped():
 UNUSED = """
 import sys
 for number, line in enumerate(sys.stdin, 1):
-    if "x =" in line or "for x" in line:
+    if any(f"{word} x" in line for word in ("for", "import")) or "x =" in line:
         print(f"<stdin>:{number}:1: B002 'x' is not used")
 """
 
@@ -212,7 +212,13 @@ for number, line in enumerate(sys.stdin, 1):
         ("    x = y\n", ""),
         ("    x = call()\n", "    call()\n"),
         # Not all of it: its body would be left.
-        ("    for x in y:\n", "    for _ in y:\n"),
+        ("    for x in y:\n", "    for _x in y:\n"),
+        (
+            "    for x in y:\n        pass\n    x += 1\n",
+            "    for _ in y:\n        pass\n    x += 1\n",
+        ),
+        ("    if y:\n        x = y\n    else:\n", "    if y:\n        y\n    else:\n"),
+        ("    if y:\n        import x\n    else:\n", "    if y:\n        pass\n    else:\n"),
     ],
 )
 async def test_what_is_unused_goes_but_not_what_it_does(line, new):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Final
 
 from fimble.check.command import Problem, problems
-from fimble.check.place import indent, opens, width
+from fimble.check.place import indent, width
 from fimble.features.examples import FAILS, can_run, examples_failure
 from fimble.features.mend import FEW_LINES, function_anew, function_around
 from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
+from fimble.features.unaided import QUOTED, SPARE, without_model
 from fimble.features.writing import (
     answers,
     definitions_of,
@@ -44,18 +44,6 @@ _QUIETED: Final = re.compile(
 """Ways to silence a checker instead of mending the code."""
 _SAID: Final = "(?:wrong|before|after):"
 """How the lines of our hint begin, see `_hint`."""
-_QUOTED: Final = re.compile(r"[`'\"\u2018\u201c]([^\W\d]\w*)[`'\"\u2019\u201d]")
-_SPARE: Final = re.compile(
-    r"\bunused\b|never used|not used|imported but|redefinition", re.IGNORECASE
-)
-"""What a message says of code that nobody needs: only then may a line go."""
-_UNKNOWN: Final = re.compile(
-    r"undefined|undeclared|unknown|unresolved|not (?:defined|declared|found|known|exist)"
-    r"|cannot (?:find|access|resolve)|could not|no (?:\w+ )*(?:attribute|member|method|such)"
-    r"|did you mean|maybe",
-    re.IGNORECASE,
-)
-"""What a message says of a name that may be misspelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +132,7 @@ async def _candidates(
     """Yield ways to mend it, the cheapest first; the model writes only if it has to."""
     snapshot = task.snapshot
     if before.found is not None:
-        for edits in _without_model(task, diagnostic):
+        for edits in without_model(task, diagnostic, *_lines(snapshot, diagnostic)):
             text = applied(snapshot.text, edits)
             if text != snapshot.text and text not in tried:
                 tried.add(text)
@@ -214,50 +202,6 @@ def _awake(snapshot: Snapshot, text: str, line: str) -> str:
     if mark is None or line.lstrip().startswith(mark):
         return text
     return re.sub(rf"^([ \t]*){re.escape(mark)} ?", r"\1", text, flags=re.MULTILINE)
-
-
-def _without_model(task: Task, diagnostic: Diagnostic) -> Iterator[tuple[Edit, ...]]:
-    """Yield what can be known without a model: an import, a name misspelled, a line to spare."""
-    snapshot = task.snapshot
-    text = snapshot.text
-    first, last = _lines(snapshot, diagnostic)
-    named = _QUOTED.findall(diagnostic.message)
-    at = text[diagnostic.start : diagnostic.end]
-    names = dict.fromkeys((*named, *([at] if re.fullmatch(r"[^\W\d]\w*", at) else ())))
-    for name in names:
-        if line := snapshot.language.imports.get(name):
-            fake = missing_imports(_blind(task, name), name)
-            if fake and line in fake[0].text:
-                yield fake
-    words = set(re.findall(r"[^\W\d]\w*", text)) if _UNKNOWN.search(diagnostic.message) else set()
-    for name in names:
-        for other in get_close_matches(name, words - {name}, n=2, cutoff=0.75):
-            line = re.sub(rf"\b{name}\b", other, text[first:last])
-            yield (Edit(first, last, line),)
-    if _SPARE.search(diagnostic.message):
-        yield from _spared(snapshot, first, last, names)
-
-
-def _spared(
-    snapshot: Snapshot, first: int, last: int, names: Iterable[str]
-) -> Iterator[tuple[Edit, ...]]:
-    """Yield lines without what nobody needs: all of them, or a variable but not its value.
-
-    A call may be needed for what it does, and what a line opens stays.
-    """
-    line = snapshot.text[first:last]
-    end = min(last + len(snapshot.newline), len(snapshot.text))
-    gone = () if opens(line, snapshot.language.block_style) else ((Edit(first, end, ""),),)
-    matches = (re.match(rf"([ \t]*){name}[ \t]*=(?!=)[ \t]*(?=\S)", line) for name in names)
-    values = [(Edit(first, last, one[1] + line[one.end() :]),) for one in matches if one]
-    yield from (*values, *gone) if "(" in line else (*gone, *values)
-
-
-def _blind(task: Task, name: str) -> Task:
-    """Return the task in a file in which the name does not occur yet."""
-    blank = "·" * len(name)
-    text = re.sub(rf"\b{name}\b", blank, task.snapshot.text)
-    return replace(task, snapshot=replace(task.snapshot, text=text))
 
 
 def _hint(snapshot: Snapshot, notes: list[str], line: str, space: str) -> str:
@@ -344,10 +288,10 @@ def _meant(
     """
     lines = range(snapshot.line_of(diagnostic.start), snapshot.line_of(diagnostic.end) + 1)
     here = [one for one in found if one.line in lines]
-    words, names = _bare(diagnostic.message), set(_QUOTED.findall(diagnostic.message))
+    words, names = _bare(diagnostic.message), set(QUOTED.findall(diagnostic.message))
     ways: tuple[Callable[[Problem], bool], ...] = (
         lambda one: _bare(one.message) == words,
-        lambda one: not names.isdisjoint(_QUOTED.findall(one.message)),
+        lambda one: not names.isdisjoint(QUOTED.findall(one.message)),
         lambda one: bool(one.code) and one.code == diagnostic.code,
     )
     chosen = (tuple(filter(way, here)) for way in ways)
@@ -355,7 +299,7 @@ def _meant(
 
 
 def _is_spare(diagnostic: Diagnostic) -> bool:
-    return bool(_SPARE.search(diagnostic.message))
+    return bool(SPARE.search(diagnostic.message))
 
 
 def _is_syntax(snapshot: Snapshot, diagnostic: Diagnostic) -> bool:
