@@ -335,6 +335,13 @@ async def test_what_a_body_calls_is_written_too(more):
     assert text == f"def f(a):\n    {body}\n\n\nx = 1\n"
 
 
+async def test_a_helper_without_an_end_is_left_out():
+    answer = "return good(a)\n\n\ndef good(a):\n" + "    a += 1\n" * 99
+    text, _, _ = await make("a.py", "def f(a):\n    █pass\n", answer)
+
+    assert text == "def f(a):\n    return good(a)\n"
+
+
 async def test_what_is_known_already_is_not_written_again():
     known = "def is_good(one):\n    return True\n"
     marked = f"{known}\n\ndef f(a):\n    █pass\n"

@@ -39,6 +39,8 @@ from fimble.source.text import Snapshot
 KIND: Final = "refactor.rewrite.fimble.implement"
 MAX_ROUNDS: Final = 3
 MAX_TOKENS: Final = 384
+HELPER_LINES: Final = 20
+"""A function to help that is longer hardly ever ends."""
 ABOVE: Final = 600
 """Characters above the function that the model sees in a conversation."""
 MIN_WORDS: Final = 4
@@ -170,7 +172,10 @@ def _with_helpers(snapshot: Snapshot, stub: Stub) -> Callable[[str, int], str]:
             word = re.compile(rf"\b{helper[1]}\b")
             if word.search(snapshot.text) or not word.search(kept):
                 break
-            kept = text[: helper.end()] + body_part(text[helper.end() :], outside)
+            more = body_part(text[helper.end() :], outside)
+            if more.count("\n") > HELPER_LINES:
+                break
+            kept = text[: helper.end()] + more
         return kept
 
     return part
