@@ -19,6 +19,18 @@ GIVEN = re.compile(r"^[ \t]*Input:[ \t]*(\S.*)\n+[ \t]*Output:[ \t]*(\S.*)$", re
 WORDS = {"true": True, "false": False, "null": None}
 
 
+class Checker(doctest.OutputChecker):
+    """Takes a value for what it is, however it is written: with other quotes, or other spaces."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        if super().check_output(want, got, optionflags):
+            return True
+        try:
+            return bool(ast.literal_eval(want.strip()) == ast.literal_eval(got.strip()))
+        except (ValueError, SyntaxError):
+            return False
+
+
 def shown(text: str, name: str, known: Container[str]) -> Iterator[tuple[str, str]]:
     """Yield calls of a function, and what they give, as the lines of a text show them."""
     for line in text.splitlines():
@@ -72,7 +84,7 @@ except ValueError:
     # One of the docstrings is not what doctest can read.
     tests = []
 wanted = [test for test in tests if test.examples and test.name.rpartition(".")[2] == name]
-runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+runner = doctest.DocTestRunner(Checker(), verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
 for test in wanted:
     runner.run(test)
 others = list(shown(text, name, names.keys() | set(dir(builtins))))

@@ -34,6 +34,8 @@ def run(tmp_path, example):
     "example",
     [
         ">>> double(2)\n    4",
+        '>>> double("a")\n    "aa"',
+        ">>> double([1])\n    [1,1]",
         "double(2) == 4",
         "double([1]) -> [1, 1].",
         "For example, double(LIMIT) => 6  # or so",
