@@ -335,8 +335,17 @@ async def test_what_a_body_calls_is_written_too(more):
     assert text == f"def f(a):\n    {body}\n\n\nx = 1\n"
 
 
+@pytest.mark.parametrize("more", ["# words", "```", "print(f(", "definitely", "d"])
+async def test_what_leaves_the_body_is_not_read_to_its_end(more):
+    answer = f"return a\n{more}" + " and more words" * 999
+    text, _, _ = await make("a.py", "def f(a):\n    █pass\n", answer)
+
+    assert text == "def f(a):\n    return a\n"
+
+
 async def test_a_helper_without_an_end_is_left_out():
-    answer = "return good(a)\n\n\ndef good(a):\n" + "    a += 1\n" * 99
+    lines = "".join(f"    {letter} = a\n" for letter in "bcdefghijklmnopqrstuvwxyz")
+    answer = f"return good(a)\n\n\ndef good(a):\n{lines}\n"
     text, _, _ = await make("a.py", "def f(a):\n    █pass\n", answer)
 
     assert text == "def f(a):\n    return good(a)\n"
@@ -350,11 +359,45 @@ async def test_what_is_known_already_is_not_written_again():
     assert text == marked.replace("█pass", "return all(is_good(one) for one in a)")
 
 
+@pytest.mark.parametrize(("cases", "offered"), [(12, True), (14, False), (99, False)])
+async def test_who_only_counts_is_stopped(cases, offered):
+    answer = (
+        "".join(f"    if a == {n}:\n        return {n * n}\n" for n in range(cases)) + "\n\nx\n"
+    )
+    text, outcome, _ = await make("a.py", EXAMPLES, answer.lstrip())
+
+    assert bool(outcome.edits) is offered
+    assert ("a == 11" in text) is offered
+
+
 async def test_what_has_no_end_is_not_offered():
     text, outcome, _ = await make("a.py", EXAMPLES, "a += 1\n    " * 999)
 
     assert text == EXAMPLES.replace("█", "")
     assert outcome.message
+
+
+NAMING = """
+import sys
+for number, line in enumerate(sys.stdin, 1):
+    if "unknown" in line:
+        print(f"<stdin>:{number}:1: F821 Undefined name 'unknown'")
+"""
+
+
+async def test_what_uses_unknown_names_is_the_second_choice():
+    chosen = read({"actions": {"checkers": {"python": ["{python}", "-c", NAMING]}}})[0]
+    answers = iter(["return unknown(a)\n", "return a * 2\n"])
+    answer = lambda _tail: next(answers, "return unknown(a)\n")  # noqa: E731
+    text, outcome, _ = await make("a.py", EXAMPLES, answer, chosen=chosen)
+
+    assert text == EXAMPLES.replace("█pass", "return a * 2")
+    assert (outcome.verified, outcome.message) == (False, "")
+
+    text, outcome, _ = await make("a.py", EXAMPLES, "return unknown(a)\n", chosen=chosen)
+
+    assert text == EXAMPLES.replace("█pass", "return unknown(a)")
+    assert "Undefined name 'unknown'" in outcome.message
 
 
 async def test_that_the_examples_fail_is_said():

@@ -20,7 +20,7 @@ SPARE: Final = re.compile(
     r"\bunused\b|never used|not used|imported but|redefinition", re.IGNORECASE
 )
 """What a message says of code that nobody needs: only then may a line go."""
-_UNKNOWN: Final = re.compile(
+UNKNOWN: Final = re.compile(
     r"undefined|undeclared|unknown|unresolved|not (?:defined|declared|found|known|exist)"
     r"|cannot (?:find|access|resolve)|could not|no (?:\w+ )*(?:attribute|member|method|such)"
     r"|did you mean|maybe",
@@ -43,7 +43,7 @@ def without_model(
             fake = missing_imports(_blind(task, name), name)
             if fake and line in fake[0].text:
                 yield fake
-    words = set(re.findall(r"[^\W\d]\w*", text)) if _UNKNOWN.search(message) else set()
+    words = set(re.findall(r"[^\W\d]\w*", text)) if UNKNOWN.search(message) else set()
     for name in names:
         for other in get_close_matches(name, words - {name}, n=2, cutoff=0.75):
             line = re.sub(rf"\b{name}\b", other, text[first:last])
