@@ -1,8 +1,9 @@
 # ruff: noqa: INP001  (a program of its own)
 """Run the examples in the docstring of one function: `python examples.py FILE NAME`.
 
-Those of doctest, and lines such as `double(2) -> 4` or `double(2) == 4`, where both sides can be
-evaluated. It ends with 0 if all pass, 1 if one fails, and 2 if there is none.
+Those of doctest, and lines such as `double(2) -> 4` or `double(2) == 4`, or `Input: 2` above
+`Output: 4`, where both sides can be evaluated. It ends with 0 if all pass, 1 if one fails, and 2
+if there is none.
 """
 
 import ast
@@ -14,6 +15,20 @@ import sys
 from collections.abc import Container, Iterator
 
 ARROW = re.compile(r"=+>|==|-+>|➞|→|\breturns\b")
+GIVEN = re.compile(r"^[ \t]*Input:[ \t]*(\S.*)\n+[ \t]*Output:[ \t]*(\S.*)$", re.MULTILINE)
+WORDS = {"true": True, "false": False, "null": None}
+
+
+class Checker(doctest.OutputChecker):
+    """Takes a value for what it is, however it is written: with other quotes, or other spaces."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        if super().check_output(want, got, optionflags):
+            return True
+        try:
+            return bool(ast.literal_eval(want.strip()) == ast.literal_eval(got.strip()))
+        except (ValueError, SyntaxError):
+            return False
 
 
 def shown(text: str, name: str, known: Container[str]) -> Iterator[tuple[str, str]]:
@@ -24,10 +39,15 @@ def shown(text: str, name: str, known: Container[str]) -> Iterator[tuple[str, st
             continue
         for arrow in ARROW.finditer(line, start):
             call = line[start : arrow.start()].strip()
-            wanted = line[arrow.end() :].strip().rstrip(".,;")
+            # Of a calculation the result counts.
+            wanted = line[arrow.end() :].rpartition(" = ")[2].strip().rstrip(".,;")
             if means_something(call, known) and means_something(wanted, known):
                 yield call, wanted
                 break
+    for given, wanted in GIVEN.findall(text):
+        call = f"{name}({given.strip()})"
+        if means_something(call, known) and means_something(wanted.strip(), known):
+            yield call, wanted.strip()
 
 
 def means_something(text: str, known: Container[str]) -> bool:
@@ -56,13 +76,17 @@ spec = importlib.util.spec_from_file_location("tried", path)
 module = importlib.util.module_from_spec(spec)
 sys.modules["tried"] = module
 spec.loader.exec_module(module)
-tests = doctest.DocTestFinder(recurse=True).find(module, "tried", module)
+names = WORDS | vars(module)
+text = getattr(names.get(name), "__doc__", None) or ""
+try:
+    tests = doctest.DocTestFinder(recurse=True).find(module, "tried", module)
+except ValueError:
+    # One of the docstrings is not what doctest can read.
+    tests = []
 wanted = [test for test in tests if test.examples and test.name.rpartition(".")[2] == name]
-runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+runner = doctest.DocTestRunner(Checker(), verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
 for test in wanted:
     runner.run(test)
-names = vars(module)
-text = getattr(names.get(name), "__doc__", None) or ""
 others = list(shown(text, name, names.keys() | set(dir(builtins))))
 failed = [pair for pair in others if fails(*pair, names)]
 sys.exit(1 if failed or runner.failures else 0 if wanted or others else 2)

@@ -44,6 +44,9 @@ async def test_an_action_is_listed_and_resolved(scripted):
         assert editor.text(URI) == DONE
         kinds = [one["kind"] for one in editor.progress]
         assert (kinds[0], kinds[-1]) == ("begin", "end")
+        # There was nothing to verify it by.
+        assert not editor.progress[-1].get("message")
+        assert resolved["data"] == action["data"]
         assert editor.server_capabilities["codeActionProvider"]["resolveProvider"]
 
 
@@ -148,7 +151,7 @@ async def test_nothing_that_fits_is_said(scripted):
 
 async def test_a_fix_is_about_its_diagnostic(scripted):
     text = "def f(a:\n    return a\n"
-    async with scripted({"# after:\ndef f(a:": ""}) as editor:
+    async with scripted({"# after:\n": "def add(a):\n"}) as editor:
         await opened(editor, text.replace("f", "add"))
         place = editor.range(editor.documents[URI], 7, 8)
         told = {"range": place, "message": "'(' was never closed", "severity": 1}
@@ -156,6 +159,14 @@ async def test_a_fix_is_about_its_diagnostic(scripted):
         assert fix["kind"] == "quickfix.fimble"
         assert fix["title"] == "Fix: '(' was never closed"
         assert fix["diagnostics"] == [told]
+        assert "isPreferred" not in fix
+        # The parser says that it is mended.
+        resolved = await editor.request("codeAction/resolve", fix)
+        editor.apply(resolved["edit"])
+        assert editor.text(URI) == "def add(a):\n    return a\n"
+        assert resolved["isPreferred"]
+        assert resolved["data"] == {"verified": True}
+        assert editor.progress[-1]["message"] == "It was checked."
 
 
 async def test_a_fix_is_offered_on_the_whole_line_and_nowhere_else(scripted):

@@ -10,6 +10,7 @@ import pytest
 from fimble.check import sandbox
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.features import actions, kinds
+from fimble.features.examples import FAILS
 from fimble.features.offer import Diagnostic, Look, Task
 from fimble.settings import DEFAULTS, read
 from fimble.source.edits import Edit, applied, line_edits, rebased
@@ -162,6 +163,88 @@ async def test_the_checker_is_heard_in_the_next_round():
     assert 2 <= len(made.prompts) <= 3 * CHECKED.actions.candidates
 
 
+async def test_another_round_reads_only_what_was_added():
+    _, _, made = await fix(BAD, "x = worse(1)\n")
+
+    one, other = (made.prompts[at].parts for at in (0, -1))
+    assert one[:-1] == other[:-1]
+    assert one[-1] != other[-1]
+
+
+async def test_a_complaint_that_stays_ends_it():
+    numbers = iter(range(100))
+    _, outcome, made = await fix(BAD, lambda _tail: f"x = worse({next(numbers)})\n")
+
+    assert not outcome.edits
+    assert len(made.prompts) == 2 * CHECKED.actions.candidates
+
+
+@pytest.mark.parametrize(
+    "answer", ["x = bad(1)\n", "# x = bad(1)\n", "# wrong: it is\n", "#before:"]
+)
+async def test_the_line_as_it_was_ends_it(answer):
+    _, outcome, made = await fix(BAD, answer)
+
+    assert not outcome.edits
+    assert len(made.prompts) == CHECKED.actions.candidates
+
+
+async def test_a_comment_mark_that_was_copied_is_dropped():
+    text, _, _ = await fix(BAD, "# x = good(1)\n")
+    assert text == "def f():\n    x = good(1)\n    return x\n"
+
+    marked = "# bad█\n"
+    text, _, _ = await fix(marked, "# good\n")
+    assert text == "# good\n"
+
+
+UNUSED = """
+import sys
+for number, line in enumerate(sys.stdin, 1):
+    if any(f"{word} x" in line for word in ("for", "import")) or "x =" in line:
+        print(f"<stdin>:{number}:1: B002 'x' is not used")
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "new"),
+    [
+        ("    x = y\n", ""),
+        ("    x = call()\n", "    call()\n"),
+        # Not all of it: its body would be left.
+        ("    for x in y:\n", "    for _x in y:\n"),
+        (
+            "    for x in y:\n        pass\n    x += 1\n",
+            "    for _ in y:\n        pass\n    x += 1\n",
+        ),
+        ("    if y:\n        x = y\n    else:\n", "    if y:\n        y\n    else:\n"),
+        ("    if y:\n        import x\n    else:\n", "    if y:\n        pass\n    else:\n"),
+    ],
+)
+async def test_what_is_unused_goes_but_not_what_it_does(line, new):
+    marked = f"def f(y):\n{line}█        pass\n"
+    told = about(marked, "x", "'x' is not used", "B002")
+    chosen = read({"actions": {"checkers": {"python": ["{python}", "-c", UNUSED]}}})[0]
+    kind = "quickfix.fimble"
+    text, outcome, _ = await make("a.py", marked, "for _ in y:\n", kind, told, chosen=chosen)
+
+    assert text == marked.replace(line, new).replace("█", "")
+    assert outcome.verified
+
+
+@pytest.mark.parametrize(
+    ("message", "new"), [("undefined name 'bad'", "band"), ("do not write 'bad'", "good")]
+)
+async def test_only_an_unknown_name_may_be_misspelled(message, new):
+    marked = f"band = 1\n{BAD}"
+    told = about(marked, "bad", message, "B001")
+    kind = "quickfix.fimble"
+    text, _, made = await make("a.py", marked, "x = good(1)\n", kind, told, chosen=CHECKED)
+
+    assert text == marked.replace("bad", new).replace("█", "")
+    assert bool(made.prompts) is (new == "good")
+
+
 async def test_all_of_a_kind_are_mended():
     marked = "x = bad(1)█\ny = 2\nz = bad(3)\n"
 
@@ -225,6 +308,105 @@ class Chatting(ScriptedEngine):
     def status(self):
         status = super().status
         return replace(status, info=replace(status.info, chat_template=TEMPLATE))
+
+
+HELPED = """return all(is_good(one) for one in a)
+
+
+def is_good(one):
+    return low(one) > 1
+
+
+def low(one):
+    return one
+
+
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    "more", ["print(f(1))", "def f(a):\n    pass", "def other():\n    pass", "# Tests", "def x("]
+)
+async def test_what_a_body_calls_is_written_too(more):
+    text, _, _ = await make("a.py", "def f(a):\n    █pass\n\n\nx = 1\n", HELPED.format(more))
+
+    body = HELPED.partition("\n\n\n{}")[0]
+    assert text == f"def f(a):\n    {body}\n\n\nx = 1\n"
+
+
+@pytest.mark.parametrize("more", ["# words", "```", "print(f(", "definitely", "d"])
+async def test_what_leaves_the_body_is_not_read_to_its_end(more):
+    answer = f"return a\n{more}" + " and more words" * 999
+    text, _, _ = await make("a.py", "def f(a):\n    █pass\n", answer)
+
+    assert text == "def f(a):\n    return a\n"
+
+
+async def test_a_helper_without_an_end_is_left_out():
+    lines = "".join(f"    {letter} = a\n" for letter in "bcdefghijklmnopqrstuvwxyz")
+    answer = f"return good(a)\n\n\ndef good(a):\n{lines}\n"
+    text, _, _ = await make("a.py", "def f(a):\n    █pass\n", answer)
+
+    assert text == "def f(a):\n    return good(a)\n"
+
+
+async def test_what_is_known_already_is_not_written_again():
+    known = "def is_good(one):\n    return True\n"
+    marked = f"{known}\n\ndef f(a):\n    █pass\n"
+    text, _, _ = await make("a.py", marked, HELPED)
+
+    assert text == marked.replace("█pass", "return all(is_good(one) for one in a)")
+
+
+@pytest.mark.parametrize(("cases", "offered"), [(12, True), (14, False), (99, False)])
+async def test_who_only_counts_is_stopped(cases, offered):
+    answer = (
+        "".join(f"    if a == {n}:\n        return {n * n}\n" for n in range(cases)) + "\n\nx\n"
+    )
+    text, outcome, _ = await make("a.py", EXAMPLES, answer.lstrip())
+
+    assert bool(outcome.edits) is offered
+    assert ("a == 11" in text) is offered
+
+
+async def test_what_has_no_end_is_not_offered():
+    text, outcome, _ = await make("a.py", EXAMPLES, "a += 1\n    " * 999)
+
+    assert text == EXAMPLES.replace("█", "")
+    assert outcome.message
+
+
+NAMING = """
+import sys
+for number, line in enumerate(sys.stdin, 1):
+    if "unknown" in line:
+        print(f"<stdin>:{number}:1: F821 Undefined name 'unknown'")
+"""
+
+
+async def test_what_uses_unknown_names_is_the_second_choice():
+    chosen = read({"actions": {"checkers": {"python": ["{python}", "-c", NAMING]}}})[0]
+    answers = iter(["return unknown(a)\n", "return a * 2\n"])
+    answer = lambda _tail: next(answers, "return unknown(a)\n")  # noqa: E731
+    text, outcome, _ = await make("a.py", EXAMPLES, answer, chosen=chosen)
+
+    assert text == EXAMPLES.replace("█pass", "return a * 2")
+    assert (outcome.verified, outcome.message) == (False, "")
+
+    text, outcome, _ = await make("a.py", EXAMPLES, "return unknown(a)\n", chosen=chosen)
+
+    assert text == EXAMPLES.replace("█pass", "return unknown(a)")
+    assert "Undefined name 'unknown'" in outcome.message
+
+
+async def test_that_the_examples_fail_is_said():
+    if not await sandbox.available():
+        pytest.skip("code cannot be run apart from everything else here")
+    text, outcome, _ = await make("a.py", EXAMPLES, "return a + 1\n", may_run=may_run)
+
+    assert text == EXAMPLES.replace("█pass", "return a + 1")
+    assert (outcome.verified, outcome.message) == (False, FAILS)
 
 
 async def test_what_failed_is_told_and_mended():

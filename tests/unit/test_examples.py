@@ -34,12 +34,19 @@ def run(tmp_path, example):
     "example",
     [
         ">>> double(2)\n    4",
+        '>>> double("a")\n    "aa"',
+        ">>> double([1])\n    [1,1]",
         "double(2) == 4",
         "double([1]) -> [1, 1].",
         "For example, double(LIMIT) => 6  # or so",
         'double("a") ➞ "aa"',
         "double(double(2)) ==> 8",
         "double(1) returns 2",
+        "double(1)   # returns 2",
+        "double(19) -> 19 + 19 = 38",
+        "double(True) == 2 => true",
+        "Input: 3\n    Output: 6",
+        "Input: a = [1]\n\n    Output: [1, 1]",
     ],
 )
 def test_an_example_passes(tmp_path, example):
@@ -55,7 +62,15 @@ def test_an_example_fails_and_says_so(tmp_path, example):
 
 @pytest.mark.parametrize(
     "example",
-    ["", "double(a) -> 4", "double(2) -> four", "double(19 -> 19 - 5 = 14", "half(2) == 1"],
+    [
+        "",
+        ">>> double(2)\n  4",
+        "Input: a number\n    Output: 2",
+        "double(a) -> 4",
+        "double(2) -> four",
+        "double(19 -> 19 - 5 = 14",
+        "half(2) == 1",
+    ],
 )
 def test_what_means_nothing_is_no_example(tmp_path, example):
     assert run(tmp_path, example) == (2, "")

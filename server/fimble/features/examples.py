@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LIMITS: Final = sandbox.Limits(wall_seconds=5.0, cpu_seconds=5)
 MAX_FAILURE: Final = 600
 """Characters of what failed examples printed that the model reads."""
+FAILS: Final = "Not all of its examples pass."
 _PROGRAM: Final = "run_examples"
 _TESTS: Final = "run_tests"
 _TRIED: Final = "tried"

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Final
 
 from fimble.check.command import Problem, problems
 from fimble.check.place import indent, width
-from fimble.features.examples import can_run, examples_failure
+from fimble.features.examples import FAILS, can_run, examples_failure
 from fimble.features.mend import FEW_LINES, function_anew, function_around
 from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
+from fimble.features.unaided import QUOTED, SPARE, without_model
 from fimble.features.writing import (
     answers,
     definitions_of,
@@ -24,6 +24,7 @@ from fimble.features.writing import (
     path_of,
     with_newlines,
 )
+from fimble.prompt.fim import unix
 from fimble.source.around import line_end, line_start
 from fimble.source.edits import Edit, applied, line_edits
 from fimble.source.text import Snapshot
@@ -41,11 +42,8 @@ _QUIETED: Final = re.compile(
     r"\bnoqa\b|type:\s*ignore|pylint:|\bnolint\b|eslint-disable|@ts-|@SuppressWarnings|\bNOLINT\b"
 )
 """Ways to silence a checker instead of mending the code."""
-_QUOTED: Final = re.compile(r"[`'\"\u2018\u201c]([^\W\d]\w*)[`'\"\u2019\u201d]")
-_SPARE: Final = re.compile(
-    r"\bunused\b|never used|not used|imported but|redefinition", re.IGNORECASE
-)
-"""What a message says of code that nobody needs: only then may a line go."""
+_SAID: Final = "(?:wrong|before|after):"
+"""How the lines of our hint begin, see `_hint`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ async def make(task: Task) -> Outcome:
         failure = await examples_failure(task, function.name, edits)
         if not failure:
             return replace(outcome, verified=failure is not None)
-        unproven = unproven or replace(outcome, verified=False)
+        unproven = unproven or replace(outcome, message=FAILS, verified=False)
     return unproven or Outcome(message=NOTHING)
 
 
@@ -134,7 +132,7 @@ async def _candidates(
     """Yield ways to mend it, the cheapest first; the model writes only if it has to."""
     snapshot = task.snapshot
     if before.found is not None:
-        for edits in _without_model(task, diagnostic):
+        for edits in without_model(task, diagnostic, *_lines(snapshot, diagnostic)):
             text = applied(snapshot.text, edits)
             if text != snapshot.text and text not in tried:
                 tried.add(text)
@@ -159,64 +157,51 @@ async def _lines_anew(
     first, last = _lines(snapshot, diagnostic)
     line = snapshot.text[first:last]
     space, count = indent(line), line.count("\n") + 1
+    place = infill(snapshot, first, last, task.engine, context=context)
+    mark = snapshot.language.line_comment
+    said = re.compile(rf"\s*{re.escape(mark)} ?{_SAID}" if mark else "(?!)")
+    heard: set[str] = set()
     for _ in range(MAX_ROUNDS):
-        known = len(tried)
-        lead = space + _hint(snapshot, notes, line, space)
-        prompt = infill(snapshot, first, last, task.engine, lead=lead, context=context)
-        async for text in answers(task, (prompt,), MAX_TOKENS, _has_lines(count), line.lstrip()):
-            new = with_newlines(snapshot, space + _kept(text, count, space))
+        known = len(heard)
+        lead = unix(space + _hint(snapshot, notes, line, space))
+        # What stands before the hint stays as it was read.
+        prompt = replace(place, parts=(*place.parts, lead)) if lead else place
+        done = _has_lines(count, said)
+        async for text in answers(task, (prompt,), MAX_TOKENS, done, line.lstrip(), whole=True):
+            if said.match(text):
+                continue
+            new = with_newlines(snapshot, space + _kept(_awake(snapshot, text, line), count, space))
             edit = Edit(first, last, new)
             whole = applied(snapshot.text, [edit])
             if whole in tried or whole == snapshot.text:
                 continue
             tried.add(whole)
             yield (*missing_imports(task, new), edit)
-            notes += await _complaints(task, whole, new, before)
-        # Without an answer or a complaint that is new, the model would say the same again.
-        if len(tried) == known:
+            for one in await _complaints(task, whole, before):
+                heard.add(_bare(one))
+                notes.append(f"{new.strip()}: {one}")
+        # Without a complaint that is new, the model would say the same again.
+        if len(heard) == known:
             return
 
 
-async def _complaints(task: Task, text: str, new: str, before: Before) -> list[str]:
+async def _complaints(task: Task, text: str, before: Before) -> list[str]:
     """Return what the checker has against a candidate, for the model to read."""
     found = await _check(task, text) or ()
-    told = [f"{new.strip()}: {one.message}" for one in found if _is_new(one, before)]
-    return told[:1]
+    return [one.message for one in found if _is_new(one, before)][:1]
 
 
-def _has_lines(count: int) -> Callable[[str], bool]:
-    """Return the stop rule for so many lines."""
-    return lambda text: text.count("\n") >= count
+def _has_lines(count: int, said: re.Pattern[str]) -> Callable[[str], bool]:
+    """Return the stop rule for so many lines; what goes on with the hint is no answer."""
+    return lambda text: text.count("\n") >= count or bool(said.match(text))
 
 
-def _without_model(task: Task, diagnostic: Diagnostic) -> Iterator[tuple[Edit, ...]]:
-    """Yield what can be known without a model: an import, a name misspelled, a line to spare."""
-    snapshot = task.snapshot
-    text = snapshot.text
-    first, last = _lines(snapshot, diagnostic)
-    named = _QUOTED.findall(diagnostic.message)
-    at = text[diagnostic.start : diagnostic.end]
-    names = dict.fromkeys((*named, *([at] if re.fullmatch(r"[^\W\d]\w*", at) else ())))
-    for name in names:
-        if line := snapshot.language.imports.get(name):
-            fake = missing_imports(_blind(task, name), name)
-            if fake and line in fake[0].text:
-                yield fake
-    words = set(re.findall(r"[^\W\d]\w*", text))
-    for name in names:
-        for other in get_close_matches(name, words - {name}, n=2, cutoff=0.75):
-            line = re.sub(rf"\b{name}\b", other, text[first:last])
-            yield (Edit(first, last, line),)
-    if _SPARE.search(diagnostic.message):
-        end = min(last + len(snapshot.newline), len(text))
-        yield (Edit(first, end, ""),)
-
-
-def _blind(task: Task, name: str) -> Task:
-    """Return the task in a file in which the name does not occur yet."""
-    blank = "·" * len(name)
-    text = re.sub(rf"\b{name}\b", blank, task.snapshot.text)
-    return replace(task, snapshot=replace(task.snapshot, text=text))
+def _awake(snapshot: Snapshot, text: str, line: str) -> str:
+    """Return code without the comment marks that the model copies from the hint above it."""
+    mark = snapshot.language.line_comment
+    if mark is None or line.lstrip().startswith(mark):
+        return text
+    return re.sub(rf"^([ \t]*){re.escape(mark)} ?", r"\1", text, flags=re.MULTILINE)
 
 
 def _hint(snapshot: Snapshot, notes: list[str], line: str, space: str) -> str:
@@ -303,10 +288,10 @@ def _meant(
     """
     lines = range(snapshot.line_of(diagnostic.start), snapshot.line_of(diagnostic.end) + 1)
     here = [one for one in found if one.line in lines]
-    words, names = _bare(diagnostic.message), set(_QUOTED.findall(diagnostic.message))
+    words, names = _bare(diagnostic.message), set(QUOTED.findall(diagnostic.message))
     ways: tuple[Callable[[Problem], bool], ...] = (
         lambda one: _bare(one.message) == words,
-        lambda one: not names.isdisjoint(_QUOTED.findall(one.message)),
+        lambda one: not names.isdisjoint(QUOTED.findall(one.message)),
         lambda one: bool(one.code) and one.code == diagnostic.code,
     )
     chosen = (tuple(filter(way, here)) for way in ways)
@@ -314,7 +299,7 @@ def _meant(
 
 
 def _is_spare(diagnostic: Diagnostic) -> bool:
-    return bool(_SPARE.search(diagnostic.message))
+    return bool(SPARE.search(diagnostic.message))
 
 
 def _is_syntax(snapshot: Snapshot, diagnostic: Diagnostic) -> bool:

@@ -10,11 +10,13 @@ from typing import Final
 
 from fimble.check.place import indent, look, width
 from fimble.engine.messages import Prompt
-from fimble.features.examples import can_run, examples_failure
+from fimble.features.examples import FAILS, can_run, examples_failure
 from fimble.features.offer import Look, Offer, Outcome, Task
+from fimble.features.unaided import UNKNOWN
 from fimble.features.writing import (
     answers,
     body_part,
+    complaints,
     definition_part,
     indented,
     infill,
@@ -33,22 +35,28 @@ from fimble.source.around import (
     stub_around,
 )
 from fimble.source.edits import Edit
+from fimble.source.languages import BlockStyle
 from fimble.source.text import Snapshot
 
 KIND: Final = "refactor.rewrite.fimble.implement"
 MAX_ROUNDS: Final = 3
 MAX_TOKENS: Final = 384
+HELPER_LINES: Final = 20
+"""A function to help that is longer hardly ever ends."""
+COUNTED: Final = 13
+"""More than the months of a year."""
 ABOVE: Final = 600
 """Characters above the function that the model sees in a conversation."""
 MIN_WORDS: Final = 4
 """Letters in a comment that may be an order: `# ---` is none."""
 _VALUES: Final = ("variable", "constant")
+UNKNOWN_NAME: Final = "It uses what nothing defines:"
 NOTHING: Final = "The model wrote nothing here that parses and fits."
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """A candidate that failed its examples, and what they printed."""
+    """A candidate that failed its examples, or uses what nothing defines, and what says so."""
 
     text: str
     failure: str
@@ -87,26 +95,44 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     name = stub.definition.name
     runs = await can_run(task, stub.definition)
     failed: list[tuple[Outcome, Wrong]] = []
+
+    def is_new(edit: Edit) -> bool:
+        return all(wrong.text != edit.text for _, wrong in failed)
+
     async for edit in _bodies(task, stub, (_fim(task, stub), _chat(task, stub))):
-        outcome = await _sound(task, edit)
+        outcome = await _sound(task, edit) if is_new(edit) else None
         if outcome is None:
             continue
-        failure = await examples_failure(task, name, outcome.edits) if runs else None
+        failure = await _failure(task, name, outcome, runs=runs)
         if not failure:
             return replace(outcome, verified=failure is not None)
         failed.append((outcome, Wrong(edit.text, failure)))
     for _ in range(MAX_ROUNDS if failed else 0):
         task.report("repairing", 0.8)
         async with aclosing(_bodies(task, stub, (_chat(task, stub, failed[-1][1]),))) as bodies:
-            repaired = await anext(bodies, None)
+            repaired = await anext((edit async for edit in bodies if is_new(edit)), None)
         outcome = None if repaired is None else await _sound(task, repaired)
         if repaired is None or outcome is None:
             break
-        failure = await examples_failure(task, name, outcome.edits)
+        failure = await _failure(task, name, outcome, runs=runs)
         if not failure:
-            return replace(outcome, verified=True)
+            return replace(outcome, verified=failure is not None)
         failed.append((outcome, Wrong(repaired.text, failure)))
-    return failed[0][0] if failed else Outcome(message=NOTHING)
+    if not failed:
+        return Outcome(message=NOTHING)
+    outcome, wrong = failed[0]
+    return replace(
+        outcome, message=wrong.failure if wrong.failure.startswith(UNKNOWN_NAME) else FAILS
+    )
+
+
+async def _failure(task: Task, name: str, outcome: Outcome, *, runs: bool) -> str | None:
+    """Return what is wrong with a candidate, "" if its examples pass, None if nobody knows."""
+    failure = await examples_failure(task, name, outcome.edits) if runs else None
+    if failure is not None:
+        return failure
+    unknown = [one for one in await complaints(task, outcome.edits) if UNKNOWN.search(one)]
+    return f"{UNKNOWN_NAME} {'; '.join(unknown)}" if unknown else None
 
 
 async def _sound(task: Task, edit: Edit) -> Outcome | None:
@@ -138,10 +164,64 @@ def _fim(task: Task, stub: Stub) -> Prompt:
 async def _bodies(
     task: Task, stub: Stub, prompts: Sequence[Prompt | None]
 ) -> AsyncGenerator[Edit, None]:
-    """Yield bodies for a stub."""
-    async for text in answers(task, prompts, MAX_TOKENS, body_done(task.snapshot, stub)):
-        if edit := body_edit(task.snapshot, stub, text):
-            yield edit
+    """Yield bodies for a stub, each with the functions that it calls and that follow it."""
+    snapshot, header = task.snapshot, _header(task.snapshot, stub)
+    part, outside, word = _with_helpers(snapshot, stub), width(header), f"{header.split()[0]} "
+
+    def done(text: str) -> bool:
+        rest = text[len(part(text, outside)) :].lstrip("\n")
+        # The line under way may become a helper's first one; any other is not wanted already.
+        helps = "\n" not in rest and (rest.startswith(word) or word.startswith(rest))
+        return not helps or _counts(text)
+
+    written = answers(task, prompts, MAX_TOKENS, done, whole=True)
+    async for text in written:
+        if _counts(text):
+            continue
+        helpers = part(text, outside)[len(body_part(text, outside)) :].strip("\n").rstrip()
+        if edit := body_edit(snapshot, stub, text):
+            more = with_newlines(snapshot, f"\n\n\n{helpers}") if helpers else ""
+            yield replace(edit, text=edit.text + more)
+
+
+def _counts(text: str) -> bool:
+    """Tell whether the lines at the end of a text, one to three each, only count up.
+
+    Small models enumerate cases until they are stopped.
+    """
+    lines = [re.sub(r"\d+", "", line) for line in text.split("\n")[:-1]]
+    for size in (1, 2, 3):
+        last = lines[-size * COUNTED :]
+        groups = {tuple(last[at : at + size]) for at in range(0, len(last), size)}
+        if len(last) == size * COUNTED and len(groups) == 1 and any(line.strip() for line in last):
+            return True
+    return False
+
+
+def _with_helpers(snapshot: Snapshot, stub: Stub) -> Callable[[str, int], str]:
+    """Return how to cut a body together with the functions that only it calls.
+
+    Models often use a function first and write it then. Only where nothing has to be closed.
+    """
+    header, after = _header(snapshot, stub), snapshot.text[stub.end : line_end(snapshot, stub.end)]
+    style = snapshot.language.block_style
+    if style is not BlockStyle.INDENT or indent(header) or after.strip():
+        return body_part
+    begins = re.compile(rf"\n+{re.escape(header.split()[0])} +(\w+)\(")
+
+    def part(text: str, outside: int) -> str:
+        kept = body_part(text, outside)
+        while helper := begins.match(text, len(kept)):
+            word = re.compile(rf"\b{helper[1]}\b")
+            if word.search(snapshot.text) or not word.search(kept):
+                break
+            more = body_part(text[helper.end() :], outside)
+            if more.count("\n") > HELPER_LINES:
+                break
+            kept = text[: helper.end()] + more
+        return kept
+
+    return part
 
 
 def body_done(snapshot: Snapshot, stub: Stub) -> Callable[[str], bool]:
@@ -183,7 +263,7 @@ def _chat(task: Task, stub: Stub, wrong: Wrong | None = None) -> Prompt | None:
     if wrong is not None:
         messages += (
             Message("assistant", f"```\n{head}{wrong.text}\n```"),
-            Message("user", f"Running its examples gave this. Mend it.\n\n{wrong.failure}"),
+            Message("user", f"Checking it gave this. Mend it.\n\n{wrong.failure}"),
         )
     begin = head if head.endswith("\n") else f"{head}\n"
     return chat_prompt(messages, info, begin=f"```\n{begin}")
@@ -198,7 +278,7 @@ async def _from_comment(task: Task) -> AsyncIterator[Edit]:
     lead = f"{snapshot.newline}{space}"
     prompt = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
     outside = width(space + "x")
-    async for text in answers(task, (prompt,), MAX_TOKENS, reaches(part, outside)):
+    async for text in answers(task, (prompt,), MAX_TOKENS, reaches(part, outside), whole=True):
         code = part(text, outside).strip("\n").rstrip()
         if not code.strip():
             continue

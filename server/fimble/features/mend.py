@@ -79,7 +79,7 @@ async def _rewritten(
     outside = width(snapshot.line_text(snapshot.line_of(function.start)))
     prompt = _conversation(task, function, first, diagnostic)
     done = reaches(body_part, outside)
-    async for text in answers(task, (prompt,), MAX_TOKENS, done, old, samples):
+    async for text in answers(task, (prompt,), MAX_TOKENS, done, old, samples, whole=True):
         # Nothing is written yet on the line that it begins with.
         if new := body_part(f"\n{text}", outside).strip("\n").rstrip():
             yield Edit(first, last, with_newlines(snapshot, new))

@@ -99,8 +99,9 @@ class Other:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a task: edits of its file, or none and ``message``, a sentence, that says why.
+    """What came of a task: edits of its file, or none.
 
+    ``message`` is a sentence that says why there are none, or what is wrong with them.
     ``verified`` means that what was asked for is known to be reached. ``other`` are edits of
     another file, ``shown`` is Markdown to be shown.
     ``found`` are hints of ours to be shown instead of earlier ones; None leaves those.

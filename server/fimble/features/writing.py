@@ -73,19 +73,22 @@ async def answers(  # noqa: PLR0917
     done: Callable[[str], bool],
     guess: str = "",
     samples: Iterable[int] | None = None,
+    *,
+    whole: bool = False,
 ) -> AsyncGenerator[str, None]:
     r"""Yield what the model writes for each prompt in turn, first greedily, then by chance.
 
     It writes until ``done`` says that it is enough, and only as long as somebody asks for more;
     line ends are ``\n``. ``guess`` is text that the answer may well repeat. ``samples`` are the
     draws, of which 0 is the greedy one; as many as the settings allow if they are not given.
+    With ``whole``, what did not come to its end is dropped.
     """
     seen: set[str] = set()
     asked = [one for one in prompts if one is not None]
     for sample in range(task.settings.actions.candidates) if samples is None else samples:
         for prompt in asked:
-            text = await _answer(task.engine, prompt, max_tokens, done, guess, sample)
-            if text not in seen:
+            text, ended = await _answer(task.engine, prompt, max_tokens, done, guess, sample)
+            if text not in seen and (ended or not whole):
                 seen.add(text)
                 yield text
 
@@ -97,7 +100,8 @@ async def _answer(  # noqa: PLR0917  (one caller, right above)
     done: Callable[[str], bool],
     guess: str,
     sample: int,
-) -> str:
+) -> tuple[str, bool]:
+    """Return what was written, and whether that is all that the model had to say."""
     text = ""
     async with engine.generate(
         prompt,
@@ -110,7 +114,7 @@ async def _answer(  # noqa: PLR0917  (one caller, right above)
             text += piece.text
             if done(text):
                 break
-    return clean(text)
+    return clean(text), generation.reason != "length"
 
 
 def clean(text: str) -> str:

@@ -37,7 +37,7 @@ KEPT_LISTINGS: Final = 8
 MAX_MESSAGE: Final = 2000
 MAX_DIAGNOSTICS: Final = 20
 STALE: Final = "The text has changed there meanwhile, so nothing was done. Ask again."
-
+VERIFIED: Final = "It was checked."
 CANNOT_CREATE: Final = "This editor cannot create files for us, so the new one is only shown."
 
 Offset = Annotated[int, Meta(ge=0, le=2**31)]
@@ -133,8 +133,11 @@ async def resolve(ls: FimbleServer, action: types.CodeAction) -> types.CodeActio
     data = _data(action.data)
     snapshot, outcome = await _made(ls, data)
     action.edit = workspace_edit(ls, snapshot, outcome)
-    if outcome.verified and outcome.edits and data.kind.startswith("quickfix."):
-        action.is_preferred = True
+    if outcome.verified and outcome.edits:
+        # Only fixes may be preferred, so other actions are said to be verified in their data.
+        action.data = {"verified": True}
+        if data.kind.startswith("quickfix."):
+            action.is_preferred = True
     return action
 
 
@@ -165,8 +168,10 @@ async def _made(
     bar = ProgressBar(ls, lambda: making.cancel(), token=token)  # noqa: PLW0108  (not made yet)
     making = asyncio.create_task(_make(ls, snapshot, offer, bar))
     bar.show(0.0, offer.title, cancellable=True)
+    last = ""
     try:
         outcome = await making
+        last = VERIFIED if outcome.verified and outcome.edits else ""
     except asyncio.CancelledError:
         making.cancel()
         own = asyncio.current_task()
@@ -176,7 +181,7 @@ async def _made(
     except FimbleError as error:
         raise JsonRpcException(str(error)) from error
     finally:
-        bar.end("")
+        bar.end(last)
     if outcome.other is not None and outcome.other.is_new and not creates_files(ls):
         outcome = _shown_instead(outcome, outcome.other)
     if outcome.message:

@@ -101,7 +101,7 @@ async def carried_out(editor: EditorClient, row: TaskRow, uri: str) -> Deed:
         return Deed(None, said=said, ms=ms, list_ms=list_ms, first_ms=first_ms)
     edits = _edits(editor, uri, edit)
     editor.apply(edit)
-    verified = bool(made.get("isPreferred"))
+    verified = bool(made.get("data", {}).get("verified"))
     return Deed(editor.text(uri), edits, said, verified, ms, list_ms, first_ms)
 
 
