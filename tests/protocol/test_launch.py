@@ -2,20 +2,42 @@
 
 import asyncio
 
-from fimble.protocol.client import CAPABILITIES
+import pytest
 
+from fimble.protocol.client import CAPABILITIES, ServerFailure
+
+CANCELLED = -32800
 URI = "file:///a.py"
 TEXT = "x = "
 
 
-async def ask(editor, text=TEXT):
+def write(editor, text):
     if URI in editor.documents:
         editor.replace_all(URI, text)
     else:
         editor.open(URI, text)
+
+
+async def ask(editor, text=TEXT):
+    write(editor, text)
     suggestions = await editor.inline_completion(URI, len(text))
-    explanation = (await editor.explain_last())[0]
-    return [one.text for one in suggestions], explanation["reason"]
+    return [one.text for one in suggestions], await why(editor)
+
+
+async def ask_early(editor, text=TEXT):
+    """Ask while the model loads: what will be the answer."""
+    write(editor, text)
+    _, answer = editor.ask_inline_completion(URI, len(text))
+    async with asyncio.timeout(30):
+        while await why(editor) != "loading":
+            pass
+    assert not answer.done()
+    return answer
+
+
+async def why(editor):
+    explanations = await editor.explain_last()
+    return explanations[0]["reason"] if explanations else None
 
 
 async def change(editor, **settings):
@@ -24,12 +46,28 @@ async def change(editor, **settings):
     await editor.request("fimble/status")
 
 
-async def test_nothing_is_suggested_while_the_model_loads(scripted):
-    async with scripted({TEXT: "1"}, state="loading") as editor:
+async def test_who_types_while_the_model_loads_is_answered_once_it_is_there(scenario):
+    async with scenario("downloading", settings={"model": "big"}) as editor:
         await editor.initialize()
-        assert await ask(editor) == ([], "loading")
+        early = await ask_early(editor, "y = ")
+        answer = await ask_early(editor)
+        assert await editor.wait(early) is None
         assert (await editor.status())["state"] == "loading"
         assert editor.messages == []
+        await change(editor, model="small")
+        (item,) = (await editor.wait(answer))["items"]
+        assert (item["insertText"], await why(editor)) == ("small", "shown")
+
+
+async def test_who_waits_for_a_model_can_give_up(scripted):
+    async with scripted({TEXT: "1"}, state="loading") as editor:
+        await editor.initialize()
+        write(editor, TEXT)
+        number, answer = editor.ask_inline_completion(URI, len(TEXT))
+        editor.cancel(number)
+        with pytest.raises(ServerFailure) as failure:
+            await editor.wait(answer)
+        assert failure.value.code == CANCELLED
 
 
 async def test_a_ready_model_is_described(scripted):
@@ -60,9 +98,10 @@ async def test_a_download_shows_progress_and_can_be_stopped(scenario):
             "percentage": 25,
             "cancellable": True,
         }
-        assert (await ask(editor))[1] == "loading"
+        answer = await ask_early(editor)
         editor.notify("window/workDoneProgress/cancel", {"token": begin["token"]})
         await editor.until(lambda client: client.messages)
+        assert await editor.wait(answer) is None
         assert editor.progress[-1]["kind"] == "end"
         assert "stopped" in editor.messages[0]
         status = await editor.status()
@@ -91,7 +130,7 @@ async def test_no_progress_without_the_clients_support(scenario):
     settings = {"model": "big"}
     async with scenario("downloading", settings=settings, capabilities=capabilities) as editor:
         await editor.initialize()
-        assert (await ask(editor))[1] == "loading"
+        await ask_early(editor)
         async with asyncio.timeout(30):
             while (await editor.status())["stage"] != "downloading big":
                 pass

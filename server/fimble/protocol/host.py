@@ -66,6 +66,13 @@ class EngineHost:
         """Whether the launcher is at work, which is what `stop_fetching` can stop."""
         return self._engine is None and self._launching is not None and not self._launching.done()
 
+    @property
+    def is_coming(self) -> bool:
+        """Whether a model is being loaded, or will be once the settings are known."""
+        status = self.status
+        unknown = status.state is State.STOPPED and status.error is None
+        return status.state is State.LOADING or unknown
+
     def on_status(self, listener: Callable[[EngineStatus], None]) -> None:
         self._listeners.append(listener)
 
@@ -135,7 +142,7 @@ class EngineHost:
 
     async def settled(self) -> None:
         """Return when nothing is being loaded: when there is an engine, or none to hope for."""
-        while self.status.state is State.LOADING:
+        while self.is_coming:
             self._moved.clear()
             await self._moved.wait()
 

@@ -34,10 +34,13 @@ async def inline_completion(
     ls: FimbleServer, params: types.InlineCompletionParams
 ) -> types.InlineCompletionList | None:
     """Suggest what comes next at the cursor, or answer nothing and remember why."""
-    started = perf_counter()
-    document = _document(ls, params.text_document.uri)
-    snapshot, position = document.snapshot, params.position
+    uri, position = params.text_document.uri, params.position
+    snapshot = _document(ls, uri).snapshot
     offset = offset_at(snapshot, position.line, position.character, ls.protocol.encoding)
+    if not await _loaded(ls, params, offset):
+        return None
+    started = perf_counter()
+    document = _document(ls, uri)
     try:
         completions = await _complete(ls, document, offset, params.context)
     except asyncio.CancelledError:
@@ -48,6 +51,23 @@ async def inline_completion(
     if completions[0].reason is not Reason.STALE:
         ls.ahead.follow(ls, snapshot, completions[0])
     return _answer(ls, snapshot, completions)
+
+
+async def _loaded(ls: FimbleServer, params: types.InlineCompletionParams, offset: int) -> bool:
+    """Wait for a model that is being loaded; false if the text has changed before it was there.
+
+    No editor asks again by itself: who typed and stopped would never see a suggestion.
+    """
+    if not ls.engine.is_coming:
+        return True
+    loading = _nothing(offset, Reason.LOADING, ls.engine.status.stage)
+    _explain(ls, params, loading, perf_counter())
+    return await ls.work.until_stale(params.text_document.uri, _settled(ls)) is not None
+
+
+async def _settled(ls: FimbleServer) -> bool:
+    await ls.engine.settled()
+    return True
 
 
 async def _complete(
@@ -127,8 +147,8 @@ def _document(ls: FimbleServer, uri: str) -> Document[Memory]:
     return document
 
 
-def _nothing(offset: int, reason: Reason) -> Completion:
-    return Completion("", offset, offset, reason, Trace())
+def _nothing(offset: int, reason: Reason, detail: str = "") -> Completion:
+    return Completion("", offset, offset, reason, Trace(), detail)
 
 
 def _answer(
