@@ -81,8 +81,8 @@ async def test_settings_for_comments_and_strings(marked, chosen, reason):
 async def test_eagerness():
     doubt = {"logprob": -0.45}
 
-    assert (await ask("x = █", "1 + 2", **doubt))[0].reason is Reason.LOW_CONFIDENCE
-    got, _ = await ask("x = █", "1 + 2", chosen=settings(eagerness="eager"), **doubt)
+    assert (await ask("x = █\ny = 0", "1 + 2", **doubt))[0].reason is Reason.LOW_CONFIDENCE
+    got, _ = await ask("x = █\ny = 0", "1 + 2", chosen=settings(eagerness="eager"), **doubt)
     assert got.text == "1 + 2"
 
 

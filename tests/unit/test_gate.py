@@ -1,13 +1,17 @@
 import pytest
 
 from fimble.engine.messages import Piece
-from fimble.features.gate import THRESHOLDS, score, sure_part, written
+from fimble.features.gate import THRESHOLDS, doubt, sure_part, written
 
 SURE, UNSURE = (-0.01, 5.0), (-1.5, 0.1)
 
 
 def pieces(*texts, figures=SURE):
     return tuple(Piece(0, text, *figures, 0.0) for text in texts)
+
+
+def score(said, *, mid_line, at_end=False):
+    return doubt(said, mid_line=mid_line, at_end=at_end).score
 
 
 def test_each_doubt_lowers_the_score():
@@ -59,6 +63,13 @@ def test_a_model_that_went_on_with_what_follows_has_written_it_all():
 
     unlikely = (*pieces("a()", "\n"), *pieces("b()", figures=(-9.0, 0.0)))
     assert sure_part("a()\nb()", unlikely, "balanced", meets=True)[0] == "a()"
+
+
+def test_nothing_below_leaves_more_ways_to_be_right():
+    said = pieces("a", " +", " b", figures=(-0.2, 0.4))
+    assert score(said, mid_line=False) < THRESHOLDS["balanced"]
+    assert sure_part("a + b", said, "balanced")[0] == ""
+    assert sure_part("a + b", said, "balanced", at_end=True)[0] == "a + b"
 
 
 def test_what_was_trimmed_does_not_count():

@@ -319,7 +319,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
-    mid_line = not closes(place.after)
+    mid_line, at_end = not closes(place.after), not place.below
     meets = draft.stopped_by == "suffix" and not mid_line
     sure, score = sure_part(
         trimmed.text,
@@ -327,6 +327,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
         settings.eagerness,
         mid_line=mid_line,
         meets=meets,
+        at_end=at_end,
         stricter=stricter,
     )
     if not sure:
@@ -337,7 +338,8 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
         return _nothing(offset, Reason.PARSE, draft.trace)
     end = end if text == sure else _end(offset, place, text)
     meets = meets and sure == trimmed.text
-    about = doubt(pieces_of(sure, draft.pieces), mid_line=mid_line, meets=meets)
+    said = pieces_of(sure, draft.pieces)
+    about = doubt(said, mid_line=mid_line, meets=meets, at_end=at_end)
     return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by, about)
 
 

@@ -28,6 +28,10 @@ MID_LINE: Final = -0.74
 MEETS: Final = 1.0
 """Where the model, after what it wrote, went on with the line below the cursor: of 58 blocks half
 were right then, else one in seven. Fitted to each half of them and 40 lines: 0.9 and 1.2."""
+AT_END: Final = 0.7
+"""Where nothing stands below the cursor there are more ways to go on, and as many of them right: of
+60 lines whose tests say so, 73 % instead of 74 %, at scores that let 38 % through instead of 74 %.
+Fitted to those lines it is 1.15, to 44 more in three languages, which must be exact, -0.1."""
 MAX_MARGIN: Final = 5.0
 """Above this one token is as good as certain, and how much so says nothing."""
 
@@ -44,17 +48,28 @@ class Doubt:
     """What a suggestion is judged by: it falls with each token and each close decision.
 
     ``logprob`` is the sum over the tokens, ``margin`` the least lead of one over its rival.
-    ``mid_line`` says that other text than closers follows in the line, ``meets`` that the model
-    then went on with what stands below the cursor: it thinks that nothing else is missing.
+    ``mid_line`` says that other text than closers follows in the line, ``at_end`` that nothing
+    stands below it, ``meets`` that the model then went on with what stands below the cursor: it
+    thinks that nothing else is missing.
     """
 
     logprob: float
     margin: float
     mid_line: bool
     meets: bool = False
+    at_end: bool = False
+
+    @property
+    def score(self) -> float:
+        """The probability that the suggestion is right."""
+        logit = CONSTANT + PER_LOGPROB * self.logprob + PER_MARGIN * self.margin
+        logit += MID_LINE * self.mid_line + MEETS * self.meets + AT_END * self.at_end
+        return 1 / (1 + exp(-logit))
 
 
-def doubt(pieces: Sequence[Piece], *, mid_line: bool, meets: bool = False) -> Doubt:
+def doubt(
+    pieces: Sequence[Piece], *, mid_line: bool, meets: bool = False, at_end: bool = False
+) -> Doubt:
     """Sum up what the model thought while it wrote these pieces.
 
     The first token does not count: it begins with what the user typed, likely or not. Nor do
@@ -65,14 +80,8 @@ def doubt(pieces: Sequence[Piece], *, mid_line: bool, meets: bool = False) -> Do
     counted = pieces[1:-1] if pieces and "\n" in pieces[-1].text else pieces[1:]
     free = [piece for piece in counted if piece.margin >= 0]
     closest = min((min(piece.margin, MAX_MARGIN) for piece in free), default=MAX_MARGIN)
-    return Doubt(sum(piece.logprob for piece in free), closest, mid_line, meets)
-
-
-def score(pieces: Sequence[Piece], *, mid_line: bool, meets: bool = False) -> float:
-    """Return the probability that what the pieces say is right."""
-    about = doubt(pieces, mid_line=mid_line, meets=meets)
-    logit = CONSTANT + PER_LOGPROB * about.logprob + PER_MARGIN * about.margin
-    return 1 / (1 + exp(-logit - MID_LINE * about.mid_line - MEETS * about.meets))
+    logprob = sum(piece.logprob for piece in free)
+    return Doubt(logprob, closest, mid_line, meets, at_end)
 
 
 def sure_part(
@@ -82,6 +91,7 @@ def sure_part(
     *,
     mid_line: bool = False,
     meets: bool = False,
+    at_end: bool = False,
     stricter: float = 0.0,
 ) -> tuple[str, float]:
     """Return the longest run of whole lines that is sure enough, maybe none, and the score.
@@ -91,14 +101,19 @@ def sure_part(
     """
     lines = text.splitlines(keepends=True)
     sure, least = "", THRESHOLDS[eagerness] + stricter
-    if meets and (whole := score(written(text, pieces), mid_line=mid_line, meets=True)) >= least:
+
+    def score(part: str, *, meets: bool = False) -> float:
+        said = written(part, pieces)
+        return doubt(said, mid_line=mid_line, meets=meets, at_end=at_end).score
+
+    if meets and (whole := score(text, meets=True)) >= least:
         return text, whole
     reached = 0.0
     for count in range(1, len(lines) + 1):
         part = "".join(lines[:count])
         if not part.strip():
             continue
-        now = score(written(part, pieces), mid_line=mid_line)
+        now = score(part)
         if now < least:
             return sure.rstrip(), reached or now
         sure, reached = part, now

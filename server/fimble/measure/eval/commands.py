@@ -55,6 +55,9 @@ def add_evals(parser: argparse.ArgumentParser) -> None:
 
 def _add_gate(suite: argparse.ArgumentParser) -> None:
     _add_rows(suite, with_cursor=False)
+    suite.add_argument(
+        "--at-end", action="store_true", help="leave out what stands below the cursor"
+    )
     suite.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
     suite.add_argument("--json", type=Path, metavar="FILE", help="write everything, row by row")
     suite.set_defaults(run=_run_gate)
@@ -172,6 +175,7 @@ def _run_gate(args: argparse.Namespace) -> int:
         skip=args.skip,
         seed=args.seed,
         only=args.only,
+        at_end=args.at_end,
         model=args.model,
         json_file=args.json,
     )

@@ -39,7 +39,7 @@ FOLDS: Final = 5
 RIDGE: Final = 1e-3
 STEPS: Final = 50
 SHARES: Final = (1.0, 0.9, 0.8, 0.7, 0.65, 0.6, 0.5)
-COLUMNS: Final = ("CONSTANT", "PER_LOGPROB", "PER_MARGIN", "MID_LINE", "MEETS")
+COLUMNS: Final = ("CONSTANT", "PER_LOGPROB", "PER_MARGIN", "MID_LINE", "MEETS", "AT_END")
 
 _TASK: Final = re.compile(r"(?<=/)\d+")
 """All these benchmarks are made of the same tasks, which have numbers."""
@@ -70,16 +70,20 @@ def evaluate_gate(
     skip: int,
     seed: int,
     only: Sequence[str],
+    at_end: bool,
     model: str | None,
     json_file: Path | None,
 ) -> int:
-    """Fit the gate and print it; ``rows`` of each kind of place. Raises `FimbleError`."""
+    """Fit the gate and print it; ``rows`` of each kind of place. Raises `FimbleError`.
+
+    With ``at_end`` nothing stands below the cursor: the file is written from its top.
+    """
     chosen = [
         (cursor, row)
         for cursor in Cursor
         for row in _rows(data, cursor, seed, only)[skip : skip + rows if rows else None]
     ]
-    samples = asyncio.run(_collect(chosen, model))
+    samples = asyncio.run(_collect(chosen, model, at_end=at_end))
     if len({sample.right for sample in samples}) < 2:
         raise FimbleError("There are too few rows to fit anything.")
     report = fitted(samples)
@@ -101,12 +105,14 @@ def _rows(data: Path, cursor: Cursor, seed: int, only: Sequence[str]) -> list[Ro
     return rows
 
 
-async def _collect(chosen: Sequence[tuple[Cursor, Row]], model: str | None) -> list[Sample]:
+async def _collect(
+    chosen: Sequence[tuple[Cursor, Row]], model: str | None, *, at_end: bool
+) -> list[Sample]:
     settings, problems = read({"model": model} if model else {}, DEFAULTS)
     if problems:
         raise FimbleError(str(problems[0]))
     engine = await start_engine(settings)
-    asking = Asking(engine, settings, Languages.load(), await Runner.ready())
+    asking = Asking(engine, settings, Languages.load(), await Runner.ready(), at_end)
     console = Console(stderr=True)
     try:
         found = [
@@ -126,6 +132,7 @@ class Asking:
     settings: Settings
     languages: Languages
     runner: Runner
+    at_end: bool = False
 
     async def sample(self, cursor: Cursor, row: Row) -> Sample | None:
         """Ask with the gate open and judge again as it is; None if nothing can be suggested."""
@@ -149,7 +156,8 @@ class Asking:
 
     def _opened(self, row: Row) -> Snapshot:
         language = self.languages.for_path(row.path)
-        snapshot = Snapshot.open(f"file:///{row.path}", 0, language, row.text)
+        text = row.before if self.at_end else row.text
+        snapshot = Snapshot.open(f"file:///{row.path}", 0, language, text)
         return snapshot.parse(self.languages.grammar(language))
 
     async def _complete(
@@ -160,7 +168,11 @@ class Asking:
 
     async def _is_right(self, row: Row, answer: Completion) -> bool:
         edit = Edit(answer.text, answer.start, answer.end)
-        return (await score(row, edit, self.languages, self.runner)).right
+        if (await score(row, edit, self.languages, self.runner)).right:
+            return True
+        # It may have written the rest of the function as well, in a way of its own.
+        alone = replace(row, after="\n")
+        return self.at_end and (await score(alone, edit, self.languages, self.runner)).right
 
 
 def fitted(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -193,7 +205,8 @@ def fitted(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def _features(about: Doubt) -> tuple[float, ...]:
-    return 1.0, about.logprob, about.margin, float(about.mid_line), float(about.meets)
+    flags = about.mid_line, about.meets, about.at_end
+    return 1.0, about.logprob, about.margin, *map(float, flags)
 
 
 def fit(x: Floats, y: Floats) -> Floats:
