@@ -22,6 +22,7 @@ def test_the_package_is_small_and_holds_what_it_should(vsix):
         names = {name.removeprefix("extension/") for name in package.namelist()}
     assert {"package.json", "dist/extension.js", "media/keys.md"} <= names
     assert [name for name in names if name.startswith("server/fimble-")]
+    assert "server/llama.cmake" in names
     assert not [name for name in names if name.startswith(("src/", "node_modules/", "test/"))]
 
 

@@ -45,6 +45,15 @@ test("the environment is current only with exactly this wheel", posix, async () 
   assert.equal(await isCurrent(environment, wheel), false);
 });
 
+test("llama.cpp is built without what nobody needs", posix, async () => {
+  const { python, wheel, environment } = await place('echo "$CMAKE_ARGS"');
+  const lines: string[] = [];
+  await install([python], environment, wheel, watcher(undefined, (line) => lines.push(line)));
+  const recipe = path.join(path.dirname(wheel), "llama.cmake");
+  const wanted = `-DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=${recipe}'`;
+  assert.ok(lines.includes(process.env.CMAKE_ARGS ?? wanted), lines.join("\n"));
+});
+
 test("a failure says what to do and leaves nothing behind", posix, async () => {
   const { python, wheel, environment } = await place("exit 1");
   await assert.rejects(install([python], environment, wheel, watcher()), (error: unknown) => {
