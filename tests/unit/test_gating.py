@@ -56,8 +56,8 @@ def test_a_fit_of_nothing_is_the_share():
     [
         (-0.01, "n total", False, True, True),
         (-0.01, "n count", False, False, False),
-        (-0.6, "n total", False, True, None),
-        (-0.6, "n total", True, True, True),
+        (-0.5, "n total", False, True, None),
+        (-0.5, "n total", True, True, True),
     ],
 )
 async def test_one_answer_is_judged_with_the_gate_open_and_as_it_is(
