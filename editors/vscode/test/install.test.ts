@@ -51,7 +51,7 @@ test("llama.cpp is built without what nobody needs", posix, async () => {
   await install([python], environment, wheel, watcher(undefined, (line) => lines.push(line)));
   const recipe = path.join(path.dirname(wheel), "llama.cmake");
   const wanted = `-DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=${recipe}'`;
-  assert.ok(lines.includes(process.env.CMAKE_ARGS ?? wanted), lines.join("\n"));
+  assert.ok(lines.includes(process.env["CMAKE_ARGS"] ?? wanted), lines.join("\n"));
 });
 
 test("a failure says what to do and leaves nothing behind", posix, async () => {
