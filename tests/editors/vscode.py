@@ -370,13 +370,14 @@ class Window:
         toast.filter(has_text=text).first.wait_for()
 
     def saved(self):
-        """Save the file and return its text."""
+        """Save the file, which must not be empty, and return its text."""
         dirty = self.page.locator(".tab.active.dirty")
         self.press("Control+s")
         self.page.wait_for_timeout(50)
         # What an action writes meanwhile has to be saved as well.
         self.until(lambda: not dirty.count() or self.press("Control+s"), lambda: "not saved")
-        return self.file.read_text()
+        # VS Code empties a file before it writes it, and no test saves an empty one.
+        return self.until(self.file.read_text, lambda: "the file was saved empty")
 
     def why(self):
         """What our extension says to "Why was nothing suggested?"."""
