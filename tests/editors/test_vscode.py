@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 SCENARIO = Path(__file__).parents[1] / "protocol" / "scenario.py"
+LATE = Path(__file__).with_name("late.py")
 ANSWERS = {
     "total = ": "price * count + tax",
     "total = p": "rice * count + tax",
@@ -17,10 +18,15 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def scripted(server_program, tmp_path_factory):
-    script = tmp_path_factory.mktemp("script") / "script.json"
-    script.write_text(json.dumps({"answers": ANSWERS}))
-    return server_program("-m", "fimble", then=("--scripted", str(script)))
+def script(tmp_path_factory):
+    file = tmp_path_factory.mktemp("script") / "script.json"
+    file.write_text(json.dumps({"answers": ANSWERS}))
+    return ("--scripted", str(file))
+
+
+@pytest.fixture(scope="module")
+def scripted(server_program, script):
+    return server_program("-m", "fimble", then=script)
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +153,22 @@ def test_two_windows_on_one_workspace(window, open_window, screenshot):
         window.type("total = ")
         window.wait_for_ghost("price * count + tax")
         other.picture(screenshot.with_stem("second-window"))
+
+
+def test_what_is_typed_while_the_server_starts_gets_its_suggestion(
+    window, server_program, script, tmp_path
+):
+    is_awaited = tmp_path / "now"
+    server_program(LATE, is_awaited, "-m", "fimble", then=script)
+    window.open("early.py")
+    window.run("Fimble: Restart the Server")
+    window.wait_for_icon("loading")
+    window.focus()
+    window.type("total = ")
+    is_awaited.touch()
+    window.wait_for_ghost("price * count + tax")
+    window.press("Tab")
+    assert window.saved() == "total = price * count + tax"
 
 
 def test_a_cell_of_a_notebook_knows_the_cells_above(

@@ -33,6 +33,7 @@ export class Client {
   private readonly progress = new Map<ProgressToken, StoppableProgress>();
   private waiting = 0;
   private isRegistered = false;
+  private asksAsIfTyped = false;
 
   constructor(
     command: string,
@@ -73,6 +74,16 @@ export class Client {
     await this.inner.dispose();
   }
 
+  /** Have VS Code ask for a suggestion, which it does of itself only at the next key. */
+  async askAsIfTyped(): Promise<void> {
+    this.asksAsIfTyped = true;
+    try {
+      await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
+    } finally {
+      this.asksAsIfTyped = false;
+    }
+  }
+
   status(): Promise<Status> {
     return this.inner.sendRequest<Status>("fimble/status", {});
   }
@@ -105,7 +116,10 @@ export class Client {
         if (this.listener.isPaused(document)) {
           return [];
         }
-        return this.whileThinking(async () => next(document, position, context, token));
+        // By the command it would be a wish of the user's, who gets more and longer suggestions.
+        const { Automatic } = vscode.InlineCompletionTriggerKind;
+        const asked = this.asksAsIfTyped ? { ...context, triggerKind: Automatic } : context;
+        return this.whileThinking(async () => next(document, position, asked, token));
       },
       provideCompletionItem: (document, position, context, token, next) =>
         this.listener.isPaused(document) ? [] : next(document, position, context, token),

@@ -32,6 +32,8 @@ export class Controller implements vscode.Disposable {
   private readonly subscriptions: vscode.Disposable[];
   private server: Server = { kind: "missing" };
   private thinking = false;
+  /** Whether something was typed while no server ran: VS Code has asked nobody then. */
+  private wasTyped = false;
   private pauses: Pauses;
   private alarm: NodeJS.Timeout | undefined;
 
@@ -48,6 +50,10 @@ export class Controller implements vscode.Disposable {
       this.log,
       this.item,
       vscode.window.onDidChangeActiveTextEditor(() => this.show()),
+      vscode.workspace.onDidChangeTextDocument(({ document }) => {
+        this.wasTyped ||=
+          this.server.kind !== "running" && document === vscode.window.activeTextEditor?.document;
+      }),
       vscode.workspace.onDidGrantWorkspaceTrust(() => this.restart()),
       vscode.workspace.onDidChangeConfiguration((change) => {
         if (change.affectsConfiguration("fimble.server")) {
@@ -145,6 +151,10 @@ export class Controller implements vscode.Disposable {
     });
     try {
       await client.start();
+      if (this.wasTyped) {
+        this.wasTyped = false;
+        void client.askAsIfTyped();
+      }
     } catch (error) {
       this.log.error(String(error));
       this.fail("The server could not be started. The log says why.");

@@ -59,16 +59,16 @@ export function inEnvironment(
 }
 
 /**
- * Look a program up on PATH.
+ * Look a program up on PATH, and then where pipx and uv put programs.
  *
- * Relative entries are passed over: they would let a workspace decide what is run.
+ * That folder is on PATH in a terminal, but often not for what is started from a desktop. Relative
+ * entries are passed over: they would let a workspace decide what is run.
  */
 export function onSearchPath(machine: Machine, name: string): string | undefined {
   const { delimiter, isAbsolute, join } = pathOf(machine);
   const file = machine.platform === "win32" ? `${name}.exe` : name;
   const value = machine.env["PATH"] ?? machine.env["Path"] ?? "";
-  return value
-    .split(delimiter)
+  return [...value.split(delimiter), join(machine.home, ".local", "bin")]
     .filter((folder) => isAbsolute(folder))
     .map((folder) => join(folder, file))
     .find((candidate) => machine.isExecutable(candidate));

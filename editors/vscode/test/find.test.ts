@@ -41,6 +41,14 @@ test("PATH comes before our own environment", () => {
   assert.deepEqual(findServer(machine([], "/bin"), "", OWN), { kind: "missing" });
 });
 
+test("what pipx or uv installed is found without PATH", () => {
+  const there = "/home/me/.local/bin/fimble";
+  const found = { kind: "found", command: there, from: "PATH" };
+  assert.deepEqual(findServer(machine([there, `${OWN}/bin/fimble`], "/bin"), "", OWN), found);
+  const both = machine(["/bin/fimble", there], "/bin");
+  assert.equal(onSearchPath(both, "fimble"), "/bin/fimble");
+});
+
 test("entries of PATH that a workspace could fill are passed over", () => {
   const here = machine(["fimble", "bin/fimble", "./fimble"], ".:bin::");
   assert.equal(onSearchPath(here, "fimble"), undefined);
