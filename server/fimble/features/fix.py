@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
-from fimble.check.command import Problem, problems
+from fimble.check.command import Problem
 from fimble.check.place import indent, width
 from fimble.features.examples import FAILS, can_run, examples_failure
 from fimble.features.mend import FEW_LINES, function_anew, function_around
@@ -17,11 +17,11 @@ from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.unaided import QUOTED, SPARE, without_model
 from fimble.features.writing import (
     answers,
+    check,
     definitions_of,
     infill,
     is_sound,
     missing_imports,
-    path_of,
     with_newlines,
 )
 from fimble.prompt.fim import unix
@@ -76,7 +76,7 @@ async def make(task: Task) -> Outcome:
     if task.offer.kind == KIND_ALL:
         return await _make_all(task)
     diagnostic = task.offer.diagnostics[0]
-    before = Before(_errors(task.snapshot), await _check(task, task.snapshot.text))
+    before = Before(_errors(task.snapshot), await check(task, task.snapshot.text))
     tried: set[str] = set()
     unproven: Outcome | None = None
     function = function_around(task, diagnostic)
@@ -105,7 +105,7 @@ async def _make_all(task: Task) -> Outcome:
     skipped = done = 0
     total = 0
     for _ in range(MAX_ALL):
-        found = await _check(replace(task, snapshot=snapshot), snapshot.text) or ()
+        found = await check(replace(task, snapshot=snapshot), snapshot.text) or ()
         left = [one for one in found if one.code == wanted]
         total = total or len(left)
         if len(left) <= skipped:
@@ -187,7 +187,7 @@ async def _lines_anew(
 
 async def _complaints(task: Task, text: str, before: Before) -> list[str]:
     """Return what the checker has against a candidate, for the model to read."""
-    found = await _check(task, text) or ()
+    found = await check(task, text) or ()
     return [one.message for one in found if _is_new(one, before)][:1]
 
 
@@ -241,7 +241,7 @@ async def _judge(
     if before.errors and _is_syntax(snapshot, diagnostic):
         after = await snapshot.splice(0, len(snapshot.text), text, 0).parse_in_slices()
         return after.tree is not None and error_count(after.tree) < before.errors
-    return _is_gone(snapshot, diagnostic, before, await _check(task, text))
+    return _is_gone(snapshot, diagnostic, before, await check(task, text))
 
 
 def _is_gone(
@@ -258,12 +258,6 @@ def _is_gone(
     if new - old:
         return False
     return any(key in old - new for key in was) if was else None
-
-
-async def _check(task: Task, text: str) -> tuple[Problem, ...] | None:
-    snapshot = task.snapshot
-    checkers = task.settings.actions.checkers
-    return await problems(snapshot.language, path_of(snapshot), text, checkers)
 
 
 def _key(problem: Problem) -> tuple[str, str]:

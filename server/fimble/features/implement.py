@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
+from fimble.check.command import Problem
 from fimble.check.place import indent, look, width
 from fimble.engine.messages import Prompt
 from fimble.features.examples import FAILS, can_run, examples_failure
@@ -16,6 +17,7 @@ from fimble.features.unaided import UNKNOWN
 from fimble.features.writing import (
     answers,
     body_part,
+    check,
     complaints,
     definition_part,
     indented,
@@ -94,6 +96,7 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     """Return the first sound body, or the first that passes the examples where those may run."""
     name = stub.definition.name
     runs = await can_run(task, stub.definition)
+    before = await check(task, task.snapshot.text)
     failed: list[tuple[Outcome, Wrong]] = []
 
     def is_new(edit: Edit) -> bool:
@@ -103,7 +106,7 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
         outcome = await _sound(task, edit) if is_new(edit) else None
         if outcome is None:
             continue
-        failure = await _failure(task, name, outcome, runs=runs)
+        failure = await _failure(task, name, outcome, before, runs=runs)
         if not failure:
             return replace(outcome, verified=failure is not None)
         failed.append((outcome, Wrong(edit.text, failure)))
@@ -114,7 +117,7 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
         outcome = None if repaired is None else await _sound(task, repaired)
         if repaired is None or outcome is None:
             break
-        failure = await _failure(task, name, outcome, runs=runs)
+        failure = await _failure(task, name, outcome, before, runs=runs)
         if not failure:
             return replace(outcome, verified=failure is not None)
         failed.append((outcome, Wrong(repaired.text, failure)))
@@ -126,12 +129,15 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     )
 
 
-async def _failure(task: Task, name: str, outcome: Outcome, *, runs: bool) -> str | None:
+async def _failure(
+    task: Task, name: str, outcome: Outcome, before: Sequence[Problem] | None, *, runs: bool
+) -> str | None:
     """Return what is wrong with a candidate, "" if its examples pass, None if nobody knows."""
     failure = await examples_failure(task, name, outcome.edits) if runs else None
     if failure is not None:
         return failure
-    unknown = [one for one in await complaints(task, outcome.edits) if UNKNOWN.search(one)]
+    said = await complaints(task, outcome.edits, before)
+    unknown = [one for one in said if UNKNOWN.search(one)]
     return f"{UNKNOWN_NAME} {'; '.join(unknown)}" if unknown else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -13,11 +13,12 @@ from fimble.features.implement import body_done, body_edit
 from fimble.features.instruct import CHARS_PER_TOKEN, MORE_TOKENS
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, order
-from fimble.features.writing import complaints, is_sound, missing_imports, with_newlines
+from fimble.features.writing import check, complaints, is_sound, missing_imports, with_newlines
 from fimble.source.around import Definition, Stub, code_within, enclosing, stub_of
 from fimble.source.edits import Edit, line_edits
 
 if TYPE_CHECKING:
+    from fimble.check.command import Problem
     from fimble.engine.messages import Prompt
     from fimble.source.text import Snapshot
 
@@ -97,12 +98,13 @@ async def _better(task: Task, way: _Way, code: Stub) -> Outcome:
     if prompt is None:
         return Outcome(message=CANNOT)
     runs = await can_run(task, function)
+    before = await check(task, snapshot.text)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
     async for text in finished(task, prompt, limit, body_done(snapshot, code), old):
         edit = body_edit(snapshot, code, text)
         if edit is None or not _is_better(task.offer.kind, head, old, edit.text):
             continue
-        outcome = await _checked(task, edit)
+        outcome = await _checked(task, edit, before)
         if outcome is None:
             continue
         failure = await examples_failure(task, function.name, outcome.edits) if runs else None
@@ -144,12 +146,14 @@ async def _typed(task: Task, function: Definition) -> Outcome:
     def done(text: str) -> bool:
         return _header(text) is not None
 
+    before = await check(task, snapshot.text)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
     async for text in finished(task, prompt, limit, done):
         new = _header(text) or ""
         if _bare(new) == _bare(old) or not _only_adds(old, new):
             continue
-        if outcome := await _checked(task, Edit(start, end, with_newlines(snapshot, new))):
+        edit = Edit(start, end, with_newlines(snapshot, new))
+        if outcome := await _checked(task, edit, before):
             return outcome
     return Outcome(message=NOTHING)
 
@@ -158,12 +162,14 @@ def _order(task: Task, function: Definition, words: str, begin: str) -> Prompt |
     return order(task, words, task.snapshot.text[function.start : function.end], begin)
 
 
-async def _checked(task: Task, edit: Edit) -> Outcome | None:
+async def _checked(task: Task, edit: Edit, before: Sequence[Problem] | None) -> Outcome | None:
     """Return what comes of an edit, in lines, if it parses, compiles and no checker complains."""
     task.report("checking", 0.7)
     snapshot = task.snapshot
     imports = missing_imports(task, edit.text, before=task.offer.start)
-    if not await is_sound(snapshot, edit, imports) or await complaints(task, (*imports, edit)):
+    if not await is_sound(snapshot, edit, imports):
+        return None
+    if await complaints(task, (*imports, edit), before):
         return None
     start, end = (
         snapshot.line_range(snapshot.line_of(edit.start))[0],

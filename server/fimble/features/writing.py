@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from fimble.check.command import compiles, problems
+from fimble.check.command import Problem, compiles, problems
 from fimble.check.parse import parses_no_worse
 from fimble.check.place import closing, indent, width
 from fimble.check.stop import FENCE, SENTINEL
@@ -256,14 +256,23 @@ async def is_sound(snapshot: Snapshot, edit: Edit, others: tuple[Edit, ...] = ()
     return await compiles(language, path, snapshot.text) is False
 
 
-async def complaints(task: Task, edits: Sequence[Edit]) -> list[str]:
-    """Return what the language's checker says of the file with the edits and did not say before."""
+async def check(task: Task, text: str) -> tuple[Problem, ...] | None:
+    """Return what the language's checker says of the file if it were ``text``; None without one."""
     snapshot = task.snapshot
-    language, path, checkers = snapshot.language, path_of(snapshot), task.settings.actions.checkers
-    before = await problems(language, path, snapshot.text, checkers)
-    after = await problems(language, path, applied(snapshot.text, edits), checkers)
-    known = Counter(f"{one.code} {one.message}" for one in before or ())
-    return list((Counter(f"{one.code} {one.message}" for one in after or ()) - known).elements())
+    checkers = task.settings.actions.checkers
+    return await problems(snapshot.language, path_of(snapshot), text, checkers)
+
+
+async def complaints(
+    task: Task, edits: Sequence[Edit], before: Sequence[Problem] | None
+) -> list[str]:
+    """Return what the checker says of the file with the edits and did not say ``before``."""
+    after = await check(task, applied(task.snapshot.text, edits))
+    return list((_said(after) - _said(before)).elements())
+
+
+def _said(found: Sequence[Problem] | None) -> Counter[str]:
+    return Counter(f"{one.code} {one.message}" for one in found or ())
 
 
 def _is_blank(snapshot: Snapshot, offset: int) -> bool:
