@@ -2,8 +2,8 @@
 """Run the examples in the docstring of one function: `python examples.py FILE NAME`.
 
 Those of doctest, and lines such as `double(2) -> 4` or `double(2) == 4`, or `Input: 2` above
-`Output: 4`, where both sides can be evaluated. It ends with 0 if all pass, 1 if one fails, and 2
-if there is none.
+`Output: 4`, or `for a = 2 the output should be 4`, where both sides can be evaluated. It ends with
+0 if all pass, 1 if one fails, and 2 if there is none.
 """
 
 import ast
@@ -16,6 +16,11 @@ from collections.abc import Container, Iterator
 
 ARROW = re.compile(r"=+>|==|-+>|➞|→|\breturns\b")
 GIVEN = re.compile(r"^[ \t]*Input:[ \t]*(\S.*)\n+[ \t]*Output:[ \t]*(\S.*)$", re.MULTILINE)
+TOLD = re.compile(
+    r"^[ \t]*(?:for|if|when)[ \t]+(\w+[ \t]*=.*?),?[ \t]+(?:the[ \t]+)?"
+    r"(?:output|result|answer)[ \t]+(?:(?:should|would|will)[ \t]+be|is)[ \t]+(\S.*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
 WORDS = {"true": True, "false": False, "null": None}
 
 
@@ -44,10 +49,10 @@ def shown(text: str, name: str, known: Container[str]) -> Iterator[tuple[str, st
             if means_something(call, known) and means_something(wanted, known):
                 yield call, wanted
                 break
-    for given, wanted in GIVEN.findall(text):
-        call = f"{name}({given.strip()})"
-        if means_something(call, known) and means_something(wanted.strip(), known):
-            yield call, wanted.strip()
+    for given, wanted in (*GIVEN.findall(text), *TOLD.findall(text)):
+        call, value = f"{name}({given.strip()})", wanted.strip().rstrip(".,;")
+        if means_something(call, known) and means_something(value, known):
+            yield call, value
 
 
 def means_something(text: str, known: Container[str]) -> bool:

@@ -370,6 +370,14 @@ async def test_who_only_counts_is_stopped(cases, offered):
     assert ("a == 11" in text) is offered
 
 
+@pytest.mark.parametrize("empty", ["pass", "# Your code goes here\n    pass", "..."])
+async def test_another_stub_is_no_body(empty):
+    answers = iter([f"{empty}\n", "return a * 2\n"])
+    text, *_ = await make("a.py", EXAMPLES, lambda _tail: next(answers))
+
+    assert text == EXAMPLES.replace("█pass", "return a * 2")
+
+
 async def test_what_has_no_end_is_not_offered():
     text, outcome, _ = await make("a.py", EXAMPLES, "a += 1\n    " * 999)
 

@@ -47,13 +47,18 @@ def run(tmp_path, example):
         "double(True) == 2 => true",
         "Input: 3\n    Output: 6",
         "Input: a = [1]\n\n    Output: [1, 1]",
+        "For a = 3 the output should be 6.",
+        'If a = "xy", the result will be "xyxy"',
     ],
 )
 def test_an_example_passes(tmp_path, example):
     assert run(tmp_path, example) == (0, "")
 
 
-@pytest.mark.parametrize("example", [">>> double(2)\n    5", "double(2) -> 5", "double() == 5"])
+@pytest.mark.parametrize(
+    "example",
+    [">>> double(2)\n    5", "double(2) -> 5", "double() == 5", "For a = 2 the output will be 5"],
+)
 def test_an_example_fails_and_says_so(tmp_path, example):
     status, said = run(tmp_path, example)
     assert status == 1
@@ -66,6 +71,8 @@ def test_an_example_fails_and_says_so(tmp_path, example):
         "",
         ">>> double(2)\n  4",
         "Input: a number\n    Output: 2",
+        "For a = 3 the output should be even.",
+        "For b + 3 the output should be 6.",
         "double(a) -> 4",
         "double(2) -> four",
         "double(19 -> 19 - 5 = 14",

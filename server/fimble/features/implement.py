@@ -185,9 +185,17 @@ async def _bodies(
         if _counts(text):
             continue
         helpers = part(text, outside)[len(body_part(text, outside)) :].strip("\n").rstrip()
-        if edit := body_edit(snapshot, stub, text):
+        edit = body_edit(snapshot, stub, text)
+        if edit is not None and await _is_written(task, stub, edit):
             more = with_newlines(snapshot, f"\n\n\n{helpers}") if helpers else ""
             yield replace(edit, text=edit.text + more)
+
+
+async def _is_written(task: Task, stub: Stub, edit: Edit) -> bool:
+    """Tell whether a body is more than a stub in place of the other one."""
+    after = await task.snapshot.splice(edit.start, edit.end, edit.text, 0).parse_in_slices()
+    start = stub.definition.start
+    return stub_around(after, task.languages, start, start) is None
 
 
 def _counts(text: str) -> bool:
