@@ -340,7 +340,8 @@ class Decoder:
         """The index of the likeliest, or what the request's `Sampling` makes of it."""
         sampling = run.request.sampling
         if sampling.temperature > 0:
-            best = np.argsort(logits)[-SAMPLED_TOKENS:]
+            # Sorting all of them would take a third of the time of a step.
+            best = np.argpartition(logits, -min(SAMPLED_TOKENS, len(logits)))[-SAMPLED_TOKENS:]
             noise = run.random.gumbel(size=len(best))
             return int(best[np.argmax(logits[best] / sampling.temperature + noise)])
         if sampling.branch and not run.branched:

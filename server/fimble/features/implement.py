@@ -15,6 +15,7 @@ from fimble.features.examples import FAILS, can_run, examples_failure
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.unaided import UNKNOWN
 from fimble.features.writing import (
+    NEARBY,
     answers,
     body_part,
     check,
@@ -47,8 +48,6 @@ HELPER_LINES: Final = 20
 """A function to help that is longer hardly ever ends."""
 COUNTED: Final = 13
 """More than the months of a year."""
-ABOVE: Final = 600
-"""Characters above the function that the model sees in a conversation."""
 MIN_WORDS: Final = 4
 """Letters in a comment that may be an order: `# ---` is none."""
 _VALUES: Final = ("variable", "constant")
@@ -102,7 +101,7 @@ async def _implemented(task: Task, stub: Stub) -> Outcome:
     def is_new(edit: Edit) -> bool:
         return all(wrong.text != edit.text for _, wrong in failed)
 
-    async for edit in _bodies(task, stub, (_fim(task, stub), _chat(task, stub))):
+    async for edit in _bodies(task, stub, (_chat(task, stub), _fim(task, stub))):
         outcome = await _sound(task, edit) if is_new(edit) else None
         if outcome is None:
             continue
@@ -162,7 +161,7 @@ def _space(snapshot: Snapshot, stub: Stub) -> str:
 
 
 def _fim(task: Task, stub: Stub) -> Prompt:
-    """Ask for what is missing in the file."""
+    """Ask for what is missing in the file, whose other side it sees as well."""
     lead = _lead(task.snapshot, stub)
     return infill(task.snapshot, stub.start, stub.end, task.engine, lead=lead)
 
@@ -261,7 +260,7 @@ def _header(snapshot: Snapshot, stub: Stub) -> str:
 
 
 def _chat(task: Task, stub: Stub, wrong: Wrong | None = None) -> Prompt | None:
-    """Ask for the same in words, which an instruct model may understand better.
+    """Ask for it in words, which models that follow instructions understand better.
 
     ``wrong`` is what it wrote before, to be mended.
     """
@@ -270,7 +269,7 @@ def _chat(task: Task, stub: Stub, wrong: Wrong | None = None) -> Prompt | None:
         return None
     snapshot = task.snapshot
     head = snapshot.text[stub.definition.start : stub.start].rstrip(" ")
-    above = snapshot.text[max(stub.definition.start - ABOVE, 0) : stub.definition.start]
+    above = snapshot.text[max(stub.definition.start - NEARBY.prefix, 0) : stub.definition.start]
     name = snapshot.language.name
     order = f"Complete this {name} function. Answer with the code only.\n\n"
     messages: tuple[Message, ...] = (Message("user", f"{order}```\n{above}{head}\n```"),)
