@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from vscode import pack_extension
 
 SCENARIO = Path(__file__).parents[1] / "protocol" / "scenario.py"
 LATE = Path(__file__).with_name("late.py")
@@ -11,9 +12,12 @@ ANSWERS = {
     "total = ": "price * count + tax",
     "total = p": "rice * count + tax",
     "other = ": "first",
+    "other = firstly": " + 1",
     "café = '☕', ": "'naïve 😀'",
     "rows = ": "[\n    1,\n    2,\n]",
     "lst = [": "1]",
+    "# Twice a number.\n": "def double(number):\n    return number * 2\n\n\n",
+    "# after:\n": "total = 1 + 1\n",
 }
 
 
@@ -30,8 +34,11 @@ def scripted(server_program, script):
 
 
 @pytest.fixture(scope="module")
-def window(code_server, open_window, scripted):
+def window(code_server, open_window, scripted, tmp_path_factory):
     """One window for all tests: starting it takes as long as all of them."""
+    linter = Path(__file__).with_name("linter")
+    package = tmp_path_factory.mktemp("linter") / "linter.vsix"
+    code_server.install_extension(pack_extension(linter, package))
     code_server.configure({"fimble.server.path": scripted})
     with code_server.running() as address, open_window(address) as window:
         window.wait_for_icon("sparkle", timeout=120_000)
@@ -109,10 +116,58 @@ def test_tab_belongs_to_the_list_of_completions(window, screenshot):
     window.type("firstl")
     chosen = window.page.locator(".suggest-widget.visible .monaco-list-row.focused")
     chosen.filter(has_text="firstly").wait_for()
+    window.wait_for_ghost("y + 1")
     window.picture(screenshot.with_stem("popup"))
     window.press("Tab")
     window.page.locator(".suggest-widget.visible").wait_for(state="detached")
     assert window.saved() == "firstly = 1\nother = firstly"
+
+
+def test_a_comment_becomes_a_function(window, screenshot):
+    window.open("comment.py", "# Twice a number.\n")
+    window.press("ArrowUp")
+    window.choose_action("Write what this comment describes", screenshot.with_stem("implement"))
+    written = "# Twice a number.\ndef double(number):\n    return number * 2\n"
+    window.until(lambda: window.saved() == written, window.saved)
+    window.press("Control+z")
+    window.until(lambda: window.saved() == "# Twice a number.\n", window.saved)
+
+
+def test_a_quick_fix_from_the_light_bulb(window, screenshot):
+    window.open("fix.py", "total = 1 + unknown")
+    window.wait_for_squiggle()
+    window.press("ArrowLeft")
+    window.choose_action("Fix: Undefined name", screenshot.with_stem("fix"))
+    window.until(lambda: window.saved() == "total = 1 + 1", window.saved)
+
+
+def test_a_setting_of_vs_code_reaches_the_server(window, code_server, scripted):
+    window.open("setting.py")
+    window.type("# total = ")
+    window.wait_for_ghost("price * count + tax")
+    chosen = {"fimble.server.path": scripted}
+    code_server.configure(chosen | {"fimble.completion.inComments": False})
+
+    def is_silent():
+        window.press("Space", "Backspace")
+        return "no suggestions in comments" in window.why()
+
+    window.until(is_silent, window.why)
+    code_server.configure(chosen)
+
+
+def test_restarting_twice_at_once_leaves_one_server(window, code_server):
+    before = len(code_server.descendants("fimble"))
+    for _ in range(2):
+        window.run("Fimble: Restart the Server")
+    window.wait_for_icon("sparkle")
+    window.until(
+        lambda: len(code_server.descendants("fimble")) == before,
+        lambda: str([one.cmdline() for one in code_server.descendants("fimble")]),
+    )
+    window.open("again.py")
+    window.type("total = ")
+    window.wait_for_ghost("price * count + tax")
 
 
 def test_suggestions_are_paused_and_resumed_from_the_menu(window, screenshot):

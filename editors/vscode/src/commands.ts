@@ -71,9 +71,10 @@ async function selectModel(controller: Controller): Promise<void> {
   if (models === undefined) {
     return;
   }
-  const settings = vscode.workspace.getConfiguration("fimble");
+  const { server } = controller.view();
+  const current = server.kind === "running" ? server.status?.model.name : undefined;
   const items = models.map((model) => ({
-    label: model.name === settings.get("model") ? `$(check) ${model.name}` : model.name,
+    label: model.name === current ? `$(check) ${model.name}` : model.name,
     description: model.isHere
       ? "downloaded"
       : `${(model.size / 1e9).toFixed(2)} GB to download, ${model.licence}`,
@@ -82,6 +83,7 @@ async function selectModel(controller: Controller): Promise<void> {
   }));
   const chosen = await vscode.window.showQuickPick(items, { title: "The model to complete with" });
   if (chosen !== undefined) {
+    const settings = vscode.workspace.getConfiguration("fimble");
     await settings.update("model", chosen.model.name, vscode.ConfigurationTarget.Global);
   }
 }
@@ -112,11 +114,14 @@ function tellNotRunning(): void {
 }
 
 async function explain(controller: Controller): Promise<void> {
-  const { paused } = controller.view();
-  const latest = await controller.client?.explainLast(1);
+  const view = controller.view();
+  const isRunning = view.server.kind === "running";
+  const latest = isRunning ? await controller.client?.explainLast(1) : undefined;
+  const editor = vscode.workspace.getConfiguration("editor", vscode.window.activeTextEditor?.document);
+  const text = why(view, editor.get("inlineSuggest.enabled") === false, latest?.[0]);
   const [resume, log] = ["Resume", "Open the log"];
-  const actions = paused === undefined ? [log] : [resume];
-  const answer = await vscode.window.showInformationMessage(why(paused, latest?.[0]), ...actions);
+  const actions = isRunning && view.paused !== undefined ? [resume] : [log];
+  const answer = await vscode.window.showInformationMessage(text, ...actions);
   if (answer === resume) {
     await controller.resume();
   } else if (answer === log) {
@@ -126,7 +131,7 @@ async function explain(controller: Controller): Promise<void> {
 
 async function showStatistics(controller: Controller, pages: Pages): Promise<void> {
   const { client } = controller;
-  if (client === undefined) {
+  if (client === undefined || controller.view().server.kind !== "running") {
     tellNotRunning();
   } else {
     await pages.show(statistics(await client.status(), await client.explainLast(EXPLAINED)));

@@ -34,16 +34,12 @@ export class Controller implements vscode.Disposable {
   private thinking = false;
   /** Whether something was typed while no server ran: VS Code has asked nobody then. */
   private wasTyped = false;
-  private pauses: Pauses;
+  private pausedFiles = NO_PAUSES.files;
   private alarm: NodeJS.Timeout | undefined;
+  /** What is done to the server at last; the next waits for its end. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly context: vscode.ExtensionContext) {
-    this.pauses = {
-      ...NO_PAUSES,
-      languages: context.globalState.get(LANGUAGES, NO_PAUSES.languages),
-      workspace: context.workspaceState.get(WORKSPACE, NO_PAUSES.workspace),
-      until: context.globalState.get(UNTIL, NO_PAUSES.until),
-    };
     this.item.name = "Fimble";
     this.item.command = "fimble.showMenu";
     this.subscriptions = [
@@ -73,7 +69,37 @@ export class Controller implements vscode.Disposable {
   // --- the server -----------------------------------------------------------------------------
 
   /** Find the server and run it; where there is none, offer to install it. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.inTurn(() => this.startNow());
+  }
+
+  stop(): Promise<void> {
+    return this.inTurn(() => this.stopNow());
+  }
+
+  restart(): Promise<void> {
+    return this.inTurn(async () => {
+      this.setServer({ kind: "starting" });
+      await this.stopNow();
+      await this.startNow();
+    });
+  }
+
+  /** Make the server's own environment, with progress and a button to stop it; then run it. */
+  async install(): Promise<void> {
+    if (this.server.kind !== "installing") {
+      await this.inTurn(() => this.installNow());
+    }
+  }
+
+  /** Do one thing after the other: of two servers started at once one would stay behind. */
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.turn.then(work);
+    this.turn = done.catch((error: unknown) => this.log.error(String(error)));
+    return done;
+  }
+
+  private async startNow(): Promise<void> {
     const found = findServer(machine(), this.setting("path"), this.environment());
     switch (found.kind) {
       case "found":
@@ -88,29 +114,20 @@ export class Controller implements vscode.Disposable {
     }
   }
 
-  async stop(): Promise<void> {
+  private async stopNow(): Promise<void> {
     const client = this.client;
     this.client = undefined;
     await client?.stop().catch((error: unknown) => this.log.warn(String(error)));
   }
 
-  async restart(): Promise<void> {
-    this.setServer({ kind: "starting" });
-    await this.stop();
-    await this.start();
-  }
-
-  /** Make the server's own environment, with progress and a button to stop it; then run it. */
-  async install(): Promise<void> {
-    if (this.server.kind === "installing") {
-      return;
-    }
-    await this.stop();
+  private async installNow(): Promise<void> {
     const wheel = await findWheel(this.context.asAbsolutePath("server"));
     if (wheel === undefined) {
       this.fail("This build of the extension carries no server; set fimble.server.path.");
       return;
     }
+    const wasRunning = this.client !== undefined;
+    await this.stopNow();
     const options = {
       location: vscode.ProgressLocation.Notification,
       title: "Fimble: installing the server",
@@ -119,8 +136,8 @@ export class Controller implements vscode.Disposable {
     const isDone = await vscode.window.withProgress(options, (progress, token) =>
       this.installFrom(wheel, progress, token),
     );
-    if (isDone) {
-      await this.start();
+    if (isDone || wasRunning) {
+      await this.startNow();
     }
   }
 
@@ -128,13 +145,17 @@ export class Controller implements vscode.Disposable {
     this.log.info(`the server is ${found.command}, found by ${found.from}`);
     const wheel = await findWheel(this.context.asAbsolutePath("server"));
     if (found.from === "own" && wheel && !(await isCurrent(this.environment(), wheel))) {
-      await this.install();
+      await this.installNow();
       return;
     }
     this.command = found.command;
     this.setServer({ kind: "starting" });
     const client = new Client(found.command, this.settingKeys(), this.log, {
-      onStatus: (status) => this.setServer({ kind: "running", status }),
+      onStatus: (status) => {
+        if (this.client === client) {
+          this.setServer({ kind: "running", status });
+        }
+      },
       onThinking: (thinking) => {
         this.thinking = thinking;
         this.show();
@@ -156,6 +177,7 @@ export class Controller implements vscode.Disposable {
         void client.askAsIfTyped();
       }
     } catch (error) {
+      this.client = undefined;
       this.log.error(String(error));
       this.fail("The server could not be started. The log says why.");
     }
@@ -215,15 +237,26 @@ export class Controller implements vscode.Disposable {
     return this.setPauses(resume(this.pauses, activePlace()));
   }
 
+  /** What other windows have paused counts here as well, so it is read anew each time. */
+  private get pauses(): Pauses {
+    const { globalState, workspaceState } = this.context;
+    return {
+      files: this.pausedFiles,
+      languages: globalState.get(LANGUAGES, NO_PAUSES.languages),
+      workspace: workspaceState.get(WORKSPACE, NO_PAUSES.workspace),
+      until: globalState.get(UNTIL, NO_PAUSES.until),
+    };
+  }
+
   private async setPauses(pauses: Pauses): Promise<void> {
-    this.pauses = pauses;
-    if (pausedBy(pauses, activePlace(), Date.now()) !== undefined) {
-      await vscode.commands.executeCommand("editor.action.inlineSuggest.hide");
-    }
-    this.show();
+    this.pausedFiles = pauses.files;
     await this.context.globalState.update(LANGUAGES, pauses.languages);
     await this.context.workspaceState.update(WORKSPACE, pauses.workspace);
     await this.context.globalState.update(UNTIL, pauses.until);
+    if (this.pausedAt(activePlace()) !== undefined) {
+      await vscode.commands.executeCommand("editor.action.inlineSuggest.hide");
+    }
+    this.show();
   }
 
   private pausedAt(place: Place | undefined): string | undefined {
@@ -300,6 +333,7 @@ function activePlace(): Place | undefined {
   return document === undefined ? undefined : placeOf(document);
 }
 
-function placeOf(document: vscode.TextDocument): Place {
-  return { uri: document.uri.toString(), languageId: document.languageId };
+/** Where pauses hold; all cells of a notebook are one file. */
+function placeOf({ uri, languageId }: vscode.TextDocument): Place {
+  return { uri: uri.with({ fragment: "" }).toString(), languageId };
 }

@@ -1,6 +1,7 @@
 /** The server's reasons and figures in words. Pure. */
 
 import type { Explanation, Status } from "./protocol";
+import type { View } from "./state";
 
 const SENTENCES: Readonly<Record<string, string>> = {
   shown: "A suggestion was made.",
@@ -22,10 +23,25 @@ const SENTENCES: Readonly<Record<string, string>> = {
 export const NEVER_ASKED =
   "The server has not been asked yet. Type something, or press Alt+\\ to ask now.";
 
-/** Answer "why was nothing suggested?". */
-export function why(paused: string | undefined, latest: Explanation | undefined): string {
+/** Answer "why was nothing suggested?"; `isOff` says that VS Code shows no suggestions at all. */
+export function why({ server, paused }: View, isOff: boolean, latest?: Explanation): string {
+  switch (server.kind) {
+    case "missing":
+      return "The server is not installed. Run the command Fimble: Install the Server.";
+    case "installing":
+      return `The server is still being installed: ${server.step}.`;
+    case "starting":
+      return "The server is still being started.";
+    case "ended":
+      return server.message;
+    case "running":
+      break;
+  }
   if (paused !== undefined) {
     return `Fimble is paused ${paused}.`;
+  }
+  if (isOff) {
+    return "VS Code's own setting editor.inlineSuggest.enabled is off.";
   }
   if (latest === undefined) {
     return NEVER_ASKED;

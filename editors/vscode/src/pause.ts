@@ -1,4 +1,4 @@
-/** Pausing: which suggestions the user does not want now. Pure; `Pauses` below is stored by `Memory`. */
+/** Pausing: which suggestions the user does not want now. Pure; the controller stores it. */
 
 export const HOUR_MS = 60 * 60 * 1000;
 

@@ -104,13 +104,24 @@ function explanation(reason: string, totalMs: number, detail = ""): Explanation 
 }
 
 test("why nothing was suggested is told in a sentence", () => {
-  assert.equal(why("for this file", explanation("shown", 1)), "Fimble is paused for this file.");
-  assert.match(why(undefined, undefined), /not been asked/);
+  const running = view("ready");
+  const paused = view("ready", { paused: "for this file" });
+  assert.equal(why(paused, false, explanation("shown", 1)), "Fimble is paused for this file.");
+  assert.match(why(running, false), /not been asked/);
+  assert.match(why(running, true, explanation("shown", 1)), /editor.inlineSuggest.enabled is off/);
   assert.equal(
-    why(undefined, explanation("parse", 1, "missing )")),
+    why(running, false, explanation("parse", 1, "missing )")),
     "Line 3, column 5: The suggestion would have broken the file's syntax. (missing ))",
   );
-  assert.match(why(undefined, explanation("new_reason", 1)), /The reason is `new_reason`/);
+  assert.match(why(running, false, explanation("new_reason", 1)), /The reason is `new_reason`/);
+});
+
+test("without a server, that is why nothing was suggested", () => {
+  const told = (server: View["server"]): string => why(view("ready", { server }), false);
+  assert.match(told({ kind: "missing" }), /not installed/);
+  assert.match(told({ kind: "installing", step: "making it" }), /making it/);
+  assert.match(told({ kind: "starting" }), /being started/);
+  assert.equal(told({ kind: "ended", message: "It fell." }), "It fell.");
 });
 
 test("the figures are a page of Markdown", () => {
