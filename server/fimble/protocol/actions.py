@@ -163,7 +163,21 @@ async def _made(
     ls: FimbleServer, data: Data, token: types.ProgressToken | None = None
 ) -> tuple[Snapshot, Outcome]:
     """Make what the data asks for, as edits of the text as it is when they are done."""
-    snapshot, offer = _offer(ls, data)
+    document = ls.session.document(data.uri)
+    if document is None:
+        raise JsonRpcInvalidParams("This document is not open.")
+    snapshot = document.snapshot
+    try:
+        return await _carried_out(ls, snapshot, _offer(ls, snapshot, data), token)
+    except _Stale:
+        # As an error, "content modified", some clients would say nothing and others say it twice.
+        _say(ls, STALE)
+        return snapshot, Outcome()
+
+
+async def _carried_out(
+    ls: FimbleServer, snapshot: Snapshot, offer: Offer, token: types.ProgressToken | None
+) -> tuple[Snapshot, Outcome]:
     making: asyncio.Task[Outcome]
     bar = ProgressBar(ls, lambda: making.cancel(), token=token)  # noqa: PLW0108  (not made yet)
     making = asyncio.create_task(_make(ls, snapshot, offer, bar))
@@ -217,15 +231,11 @@ async def _make(ls: FimbleServer, snapshot: Snapshot, offer: Offer, bar: Progres
     return outcome
 
 
-def _offer(ls: FimbleServer, data: Data) -> tuple[Snapshot, Offer]:
-    """Return the current text and where in it the offer lies now."""
-    document = ls.session.document(data.uri)
-    if document is None:
-        raise JsonRpcInvalidParams("This document is not open.")
-    now = document.snapshot
+def _offer(ls: FimbleServer, now: Snapshot, data: Data) -> Offer:
+    """Return the offer where it lies in the current text."""
     then = now if now.version == data.version else ls.listings.find(data.uri, data.version)
     if then is None:
-        raise _stale()
+        raise _Stale
     places = [(data.start, data.end), *((one.start, one.end) for one in data.diagnostics)]
     if any(start > end or end > len(then.text) for start, end in places):
         raise JsonRpcInvalidParams("The action's data does not fit its document.")
@@ -233,15 +243,13 @@ def _offer(ls: FimbleServer, data: Data) -> tuple[Snapshot, Offer]:
     if then.text != now.text:
         moved = rebased(moved or (), Edit(*difference(then.text, now.text)))
     if moved is None:
-        raise _stale()
+        raise _Stale
     diagnostics = tuple(
         Diagnostic(at.start, at.end, one.message, one.code, one.source, one.related)
         for at, one in zip(moved[1:], data.diagnostics, strict=True)
     )
     title = data.kind.rpartition(".")[2]
-    return now, Offer(
-        data.kind, title, moved[0].start, moved[0].end, diagnostics, dict(data.options)
-    )
+    return Offer(data.kind, title, moved[0].start, moved[0].end, diagnostics, dict(data.options))
 
 
 def _shown_instead(outcome: Outcome, other: Other) -> Outcome:
@@ -259,12 +267,12 @@ def _up_to_date(ls: FimbleServer, snapshot: Snapshot, outcome: Outcome) -> tuple
         raise JsonRpcInvalidParams("This document was closed meanwhile.")
     now = document.snapshot
     if outcome.other is not None and not _is_as_read(ls, outcome.other):
-        raise _stale()
+        raise _Stale
     if now.text == snapshot.text or not outcome.edits:
         return now, outcome
     edits = rebased(outcome.edits, Edit(*difference(snapshot.text, now.text)))
     if edits is None:
-        raise _stale()
+        raise _Stale
     return now, replace(outcome, edits=edits)
 
 
@@ -357,17 +365,10 @@ def _data(raw: object) -> Data:
         raise JsonRpcInvalidParams("The action's data is not what Fimble gave out.") from None
 
 
-def _stale() -> JsonRpcException:
-    return JsonRpcContentModified(STALE)
-
-
 def _say(ls: FimbleServer, message: str) -> None:
     params = types.ShowMessageParams(type=types.MessageType.Info, message=f"Fimble: {message}")
     ls.window_show_message(params)
 
 
-class JsonRpcContentModified(JsonRpcException):
-    """The answer would be about a text that is no longer there."""
-
-    CODE = types.LSPErrorCodes.ContentModified.value
-    MESSAGE = STALE
+class _Stale(Exception):
+    """The text where an action belongs is not the one that it was made for."""
