@@ -255,6 +255,19 @@ async def test_all_of_a_kind_are_mended():
 
     assert text == "x = good(1)\ny = 2\nz = good(3)\n"
     assert len(outcome.edits) == 2
+    assert (outcome.verified, outcome.message) == (True, "")
+
+
+async def test_what_stays_of_a_kind_is_said():
+    marked = "x = bad(1)█\ny = 2\nz = bad(3)\n"
+
+    def answer(tail):
+        return "x = good(1)\n" if "before: x" in tail else "z = bad(4)\n"
+
+    text, outcome, _ = await fix(marked, answer, kind="quickfix.fimble.all")
+
+    assert text == "x = good(1)\ny = 2\nz = bad(3)\n"
+    assert (outcome.verified, outcome.message) == (False, "1 of 2 were mended.")
 
 
 async def test_a_well_known_import_needs_no_model():

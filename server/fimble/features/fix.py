@@ -75,8 +75,13 @@ async def make(task: Task) -> Outcome:
         return Outcome(message=NOTHING)
     if task.offer.kind == KIND_ALL:
         return await _make_all(task)
+    return await _make_one(task, await check(task, task.snapshot.text))
+
+
+async def _make_one(task: Task, found: tuple[Problem, ...] | None) -> Outcome:
+    """Return the first candidate that passes; ``found`` is what the checker says now."""
     diagnostic = task.offer.diagnostics[0]
-    before = Before(_errors(task.snapshot), await check(task, task.snapshot.text))
+    before = Before(_errors(task.snapshot), found)
     tried: set[str] = set()
     unproven: Outcome | None = None
     function = function_around(task, diagnostic)
@@ -99,31 +104,33 @@ async def make(task: Task) -> Outcome:
 
 
 async def _make_all(task: Task) -> Outcome:
-    """Mend one after the other; those that cannot be mended stay."""
+    """Mend one after the other; those that cannot be mended stay, which is said."""
     wanted = task.offer.diagnostics[0].code
     snapshot = await task.snapshot.parse_in_slices()
-    skipped = done = 0
-    total = 0
-    for _ in range(MAX_ALL):
-        found = await check(replace(task, snapshot=snapshot), snapshot.text) or ()
-        left = [one for one in found if one.code == wanted]
+    skipped = total = 0
+    for tries in range(MAX_ALL + 1):
+        found = await check(task, snapshot.text)
+        left = [one for one in found or () if one.code == wanted]
         total = total or len(left)
-        if len(left) <= skipped:
+        if len(left) <= skipped or tries == MAX_ALL:
             break
-        task.report(f"{done + skipped} of {total}", (done + skipped) / max(total, 1))
+        done = total - len(left)
+        task.report(f"{done + skipped} of {total}", (done + skipped) / total)
         one = _diagnostic(snapshot, left[skipped])
         offer = Offer(KIND, "", one.start, one.end, (one,))
         quiet = replace(task, snapshot=snapshot, offer=offer, report=lambda _words, _done: None)
-        outcome = await make(quiet)
+        outcome = await _make_one(quiet, found)
         if not (outcome.edits and outcome.verified):
             skipped += 1
             continue
-        done += 1
         text = applied(snapshot.text, outcome.edits)
         snapshot = snapshot.splice(0, len(snapshot.text), text, snapshot.version)
         snapshot = await snapshot.parse_in_slices()
     edits = line_edits(task.snapshot.text, snapshot.text)
-    return Outcome(edits, "" if edits else NOTHING, verified=bool(edits))
+    if not edits:
+        return Outcome(message=NOTHING)
+    message = f"{total - len(left)} of {total} were mended." if left else ""
+    return Outcome(edits, message, verified=found is not None and not left)
 
 
 async def _candidates(
