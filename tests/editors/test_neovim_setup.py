@@ -17,13 +17,16 @@ async def test_a_server_that_is_missing_is_said_once(nvim, tmp_path, environment
 NATIVE = """
 -- A stand-in with the functions of Neovim 0.12, whose one item is always shown.
 local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
-local item = { client_id = 1, insert_text = 'sum(prices)' }
+local item = { client_id = 1, insert_text = 'sum, prices)' }
 vim.lsp.inline_completion = {
   enable = function() vim.api.nvim_buf_set_extmark(0, namespace, 0, 0, { id = 1 }) end,
   is_enabled = function() return true end,
   select = function(options) _G.selected = options.count end,
   get = function(options)
     vim.schedule(function()
+      -- As the server has it: from where it was asked first to behind the closers.
+      local last = #vim.api.nvim_get_current_line()
+      item.range = { start_row = 0, start_col = 2, end_row = 0, end_col = last }
       _G.accepted = options.on_accept(item) == item
     end)
     return true
@@ -38,10 +41,13 @@ async def test_what_neovim_itself_is_asked_for_from_0_12_on(nvim, tmp_path, envi
     async with embedded(nvim, init, environment) as editor:
         await editor.lua("vim.lsp.inline_completion.enable(true)")
         assert await editor.lua("return require('fimble').backend()") == "native"
-        await editor.press("i<M-]>")
+        await editor.press("if()<Left><M-]>")
         await editor.press("<M-Right>")
         assert (await editor.hears("FimbleAccepted"))["text"] == "sum"
-        assert await editor.text() == "sum"
+        assert await editor.text() == "f(sum)"
+        await editor.press("<M-Down>")
+        assert (await editor.hears("FimbleAccepted"))["text"] == ", prices)"
+        assert await editor.text() == "f(sum, prices)"
         await editor.press("<Tab>")
         assert (await editor.hears("FimbleAccepted"))["kind"] == "all"
         assert await editor.lua("return { selected, accepted }") == [1, True]

@@ -43,21 +43,30 @@ function M.is_visible()
   return #vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { limit = 1 }) > 0
 end
 
---- Where an item's text begins; the fields of `vim.Range` have moved once.
+--- What of an item's text is still to come at a place, and how many bytes right of the place it
+--- replaces. The fields of `vim.Range` have moved once.
 ---@param item table
----@return integer? row, integer? col
-local function start_of(item)
+---@param place fimble.Place
+---@return string rest, integer replaced
+local function rest_of(item, place)
   local range = item.range
   if not range then
-    return nil, nil
+    return item.insert_text, 0
   end
-  local start = range.start or {}
-  return range.start_row or start.row, range.start_col or start.col
+  local first, last = range.start or range, range.end_ or range
+  local row, col = first.start_row or first.row, first.start_col or first.col
+  local typed = vim.api.nvim_buf_get_text(place.bufnr, row, col, place.row, place.col, {})
+  local is_here = (last.end_row or last.row) == place.row
+  local replaced = is_here and (last.end_col or last.col) - place.col or 0
+  return item.insert_text:sub(#table.concat(typed, '\n') + 1), math.max(replaced, 0)
 end
 
 ---@param kind 'word'|'line'
 ---@param item table
 local function accept_part(kind, item)
+  if type(item.insert_text) ~= 'string' then
+    return
+  end
   local cursor = vim.api.nvim_win_get_cursor(0)
   local place = {
     bufnr = vim.api.nvim_get_current_buf(),
@@ -65,18 +74,11 @@ local function accept_part(kind, item)
     row = cursor[1] - 1,
     col = cursor[2],
   }
-  local row, col = start_of(item)
-  local rest = item.insert_text
-  if type(rest) ~= 'string' then
-    return
-  end
-  if row then
-    local typed = vim.api.nvim_buf_get_text(place.bufnr, row, col, place.row, place.col, {})
-    rest = rest:sub(#table.concat(typed, '\n') + 1)
-  end
+  local rest, replaced = rest_of(item, place)
   local part = text[kind](rest)
-  own.insert(place, part, 0)
-  if part == rest then
+  local is_whole = part == rest
+  own.insert(place, part, is_whole and replaced or 0)
+  if is_whole then
     client.execute(item.client_id, item.command, place.bufnr)
   end
   events.fire('FimbleAccepted', { kind = kind, text = part })
