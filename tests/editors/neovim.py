@@ -128,9 +128,10 @@ class Neovim:
                     self._arrived.clear()
                     await self._arrived.wait()
         except TimeoutError:
-            raise AssertionError(
-                f"never {what}, but {self.frame.ghost!r}; the screen is\n{self.frame.text}"
-            ) from None
+            seen = self.grid.frames[-1:]
+            screen = seen[0].text if seen else "(nothing)"
+            ghost = seen[0].ghost if seen else ""
+            raise AssertionError(f"never {what}, but {ghost!r}; the screen is\n{screen}") from None
 
     @property
     def frame(self) -> Frame:
@@ -218,7 +219,12 @@ def init_file(folder: Path, options: str) -> Path:
 
 def server_options(*arguments: str, more: str = "") -> str:
     """Return options that start this very Fimble."""
-    words = [sys.executable, "-P", "-m", "fimble", "serve", *arguments]
+    return program_options("-m", "fimble", "serve", *arguments, more=more)
+
+
+def program_options(*arguments: str, more: str = "") -> str:
+    """Return options that start a server by Python with these arguments."""
+    words = [sys.executable, "-P", *arguments]
     return "{ cmd = { " + ", ".join(json.dumps(word) for word in words) + " }, " + more + " }"
 
 
@@ -242,6 +248,7 @@ async def embedded(binary: Path, init: Path, environment, arguments=()):
     try:
         await editor.subscribe()
         await editor.call("nvim_ui_attach", WIDTH, HEIGHT, {"ext_linegrid": True, "rgb": True})
+        await editor.until(lambda: editor.grid.frames, "drew its screen")
         yield editor
     finally:
         await _leave(editor, listening)

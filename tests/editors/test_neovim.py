@@ -1,39 +1,7 @@
 """The plugin in a real Neovim with a scripted model: exact text, and every frame on the way."""
 
-import json
-from contextlib import asynccontextmanager
-
 import pytest
-from neovim import embedded, in_terminal, init_file, server_options
-
-SCRIPT = {
-    "def area(": "width, height):\n    return width * height",
-    "total = ": "sum(prices)",
-    "x = f(": "alpha, beta)",
-    "größe = ": "länge * höhe  # ä",
-    "other = ": "second_window()",
-}
-
-
-@pytest.fixture
-def start(nvim, tmp_path, environment):
-    """Starts a Neovim with a file in it, in insert mode at its end."""
-
-    @asynccontextmanager
-    async def make(text="", *, options="", lua="", **more):
-        script = tmp_path / "script.json"
-        script.write_text(json.dumps({"answers": SCRIPT} | more))
-        init = init_file(tmp_path, server_options("--scripted", str(script), more=options))
-        init.write_text(init.read_text() + lua)
-        file = tmp_path / "shop.py"
-        file.write_text(f"{text}\n")
-        async with embedded(nvim, init, environment) as editor:
-            await editor.edit(file)
-            await editor.call("nvim_input", "GA")
-            yield editor
-            assert "Error" not in await editor.messages()
-
-    return make
+from neovim import in_terminal
 
 
 async def test_ghost_text_appears_and_is_accepted(start, screenshot):
@@ -167,6 +135,21 @@ async def test_a_menu_beside_the_suggestion_keeps_tab(start, screenshot):
         assert (await editor.text()).splitlines()[2] in {"total = sumptuous", "total = summit"}
 
 
+async def test_tab_goes_to_the_next_place_of_a_snippet(start, screenshot):
+    async with start() as editor:
+        await editor.lua("vim.snippet.expand('total = ${1}\\nother = ${2}')")
+        await editor.press(" <BS>")
+        await editor.shows("sum(prices)")
+        editor.frame.save(screenshot)
+        await editor.press("<Tab>")
+        await editor.shows("second_window()")
+        assert await editor.text() == "total = \nother = "
+        await editor.lua("vim.snippet.stop()")
+        await editor.press("<Tab>")
+        await editor.shows("")
+        assert await editor.text() == "total = \nother = second_window()"
+
+
 STAND_IN = """
 package.loaded[PLUGIN_NAME] = { [FUNCTION] = function() return vim.g.menu == true end }
 vim.keymap.set('i', '<Tab>', function() return 'chosen' end, { expr = true })
@@ -279,107 +262,21 @@ async def test_two_windows_on_one_workspace(start, tmp_path, screenshot):
         assert await editor.lua("return #vim.lsp.get_clients()") == 1
 
 
-async def test_disable_and_enable(start):
-    async with start() as editor:
-        await editor.press("total = ")
-        await editor.shows("sum(prices)")
-        await editor.press("<Cmd>Fimble disable<CR>")
-        await editor.shows("")
-        await editor.until(lambda: "Fimble paused" in editor.frame.text, "said that it pauses")
-        await editor.press("s<BS>")
-        await editor.press("<Cmd>Fimble enable<CR>")
-        await editor.shows("sum(prices)")
-
-
-async def test_commands_and_the_status_line(start):
-    async with start() as editor:
-        await editor.press("total = ")
-        await editor.shows("sum(prices)")
-        await editor.lua("_G.said = {}; vim.notify = function(words) table.insert(said, words) end")
-        await editor.lua("vim.cmd('Fimble status'); vim.cmd('Fimble why')")
-        await editor.idle()
-        said = await editor.lua("vim.wait(2000, function() return #said > 1 end) return said")
-        assert any("ready, model qwen2.5-coder-0.5b" in words for words in said)
-        assert any("A suggestion was made. (stop) [shown, line 1" in words for words in said)
-        line = await editor.lua("return require('fimble').statusline()")
-        assert line == "Fimble"
-        names = await editor.call(
-            "nvim_exec2", "echo getcompletion('Fimble ', 'cmdline')", {"output": True}
-        )
-        assert names["output"] == str(
-            [
-                *("disable", "enable", "instruct", "log", "model"),
-                *("status", "toggle", "translate", "why"),
-            ]
-        )
-
-
-CHAT = "{% for m in messages %}<u>{{ m.content }}</u>{% endfor %}<a>"
-FUNCTION = "def f(a):\n    return a"
-
-
-@pytest.mark.parametrize(
-    ("command", "expected"),
-    [
-        ("Fimble instruct", "def f(a):\n    return 2 * a"),
-        ("1,2Fimble instruct double it", "def f(a):\n    return 2 * a"),
-        ("Fimble translate", "local function f(a)\n  return a\nend"),
-    ],
-)
-async def test_what_is_said_in_words_is_done(start, command, expected):
-    answers = {
-        "```python\n": "def f(a):\n    return 2 * a\n```",
-        "```lua\n": "local function f(a)\n  return a\nend\n```",
-    }
-    async with start(FUNCTION, answers=answers, chat_template=CHAT) as editor:
-        await editor.press("<Esc>gg")
-        await editor.lua("vim.ui.input = function(_, done) done('double it') end")
-        await editor.lua(
-            "vim.ui.select = function(all, options, done)"
-            " for _, one in ipairs(all) do"
-            " if options.format_item(one) == 'Lua' then done(one) end end end"
-        )
-        await editor.idle()
-        await editor.lua("vim.cmd(...)", command)
-        texts = await editor.lua(
-            "local expected, texts = ..., nil;"
-            " vim.wait(5000, function()"
-            "   texts = vim.tbl_map(function(bufnr)"
-            "     local lines = vim.api.nvim_buf_get_lines(bufnr, 0, -1, true)"
-            "     return vim.trim(table.concat(lines, '\\n'))"
-            "   end, vim.api.nvim_list_bufs())"
-            "   return vim.tbl_contains(texts, expected)"
-            " end, 20);"
-            " return texts",
-            expected,
-        )
-        assert expected in texts
-
-
-async def test_health(start):
-    async with start() as editor:
-        await editor.press("<Esc><Cmd>checkhealth fimble<CR>")
-        await editor.until(lambda: "Server 0." in editor.frame.text, "showed its health")
-        text = await editor.text()
-        assert "model qwen2.5-coder-0.5b: ready." in text
-        assert "The plugin shows suggestions." in text
-        assert "WARNING" not in text
-        assert "ERROR" not in text
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ("{ pop = 1 }", "`pop` is no option"),
-        ("{ popup = 'both' }", "`popup` must be 'show' or 'hide'"),
-        ("{ keys = { acept = '<Tab>' } }", "`keys.acept` is no option"),
-        ("{ native = 1 }", "`native` must be a boolean"),
-    ],
-)
-async def test_bad_options_are_named(start, options, complaint):
-    async with start() as editor:
-        said = await editor.lua(f"return select(2, pcall(require('fimble').setup, {options}))")
-        assert complaint in said
+async def test_two_neovims_on_one_folder(start, tmp_path, screenshot):
+    (tmp_path / ".git").mkdir()
+    async with start() as first, start(name="second.py") as second:
+        await first.press("total = ")
+        await second.press("other = ")
+        await first.shows("sum(prices)")
+        await second.shows("second_window()")
+        second.frame.save(screenshot)
+        for editor in (first, second):
+            await editor.press("<Tab>")
+            await editor.shows("")
+            roots = "return vim.tbl_map(function(c) return c.root_dir end, vim.lsp.get_clients())"
+            assert await editor.lua(roots) == [str(tmp_path)]
+        assert await first.text() == "total = sum(prices)"
+        assert await second.text() == "other = second_window()"
 
 
 async def test_candidates(start, screenshot):
@@ -431,15 +328,9 @@ async def test_a_comment_becomes_a_function(start, screenshot):
         assert await editor.text() == f"{COMMENT}\n{AREA}"
 
 
-async def test_on_a_real_screen(nvim, tmp_path, environment, screenshot):
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps({"answers": SCRIPT}))
-    init = init_file(tmp_path, server_options("--scripted", str(script)))
-    file = tmp_path / "shop.py"
-    file.write_text("")
-    async with in_terminal(nvim, init, environment) as editor:
-        await editor.edit(file)
-        await editor.press("idef area(")
+async def test_on_a_real_screen(start, screenshot):
+    async with start(way=in_terminal) as editor:
+        await editor.press("def area(")
         await editor.shows("width, height):\n    return width * height")
         editor.frame.save(screenshot)
         await editor.press("wid")
@@ -447,9 +338,3 @@ async def test_on_a_real_screen(nvim, tmp_path, environment, screenshot):
         await editor.press("<Tab>")
         await editor.shows("")
         assert await editor.text() == "def area(width, height):\n    return width * height"
-
-
-async def test_help_has_tags(start):
-    async with start() as editor:
-        await editor.press("<Esc><Cmd>helptags ALL<CR><Cmd>help fimble-keys<CR>")
-        await editor.until(lambda: "3. KEYS" in editor.frame.text, "showed the help")

@@ -20,10 +20,11 @@ def read_lines(path):
 
 
 @pytest.fixture
-def real(nvim, tmp_path, environment, real_model):
-    """The arguments that start a Neovim with the real model."""
+def real(open_editor, tmp_path, real_model):
+    """Opens a Neovim with the real model."""
     settings = "settings = { engine = { threads = 2 } }"
-    return nvim, init_file(tmp_path, server_options(more=settings)), environment
+    init = init_file(tmp_path, server_options(more=settings))
+    return lambda: open_editor(in_terminal, init)
 
 
 def kill_worker(pid):
@@ -40,7 +41,7 @@ def kill_worker(pid):
 async def test_open_type_accept_and_a_worker_that_is_killed(real, tmp_path, screenshot):
     file = tmp_path / "reader.py"
     file.write_text(TEXT)
-    async with in_terminal(*real) as editor:
+    async with real() as editor:
         await editor.edit(file)
         states = [data for name, data in editor.events if name == "FimbleStatus"]
         assert any(data.get("percent") is not None for data in states), states
@@ -59,7 +60,9 @@ async def test_open_type_accept_and_a_worker_that_is_killed(real, tmp_path, scre
         pid = await editor.lua(
             "return vim.system({'pgrep', '-P', tostring(vim.fn.getpid())}):wait().stdout"
         )
+        await editor.press("<Ignore>")
         kill_worker(int(pid.split()[0]))
+        assert (await editor.hears("FimbleStatus"))["state"] == "error"
         await editor.until(
             lambda: "crashed; it restarts in" in editor.frame.text, "said what happened"
         )
@@ -76,7 +79,7 @@ ADD = "def add(first, second):\n    return first "
 async def test_typing_along_another_way_words_and_lines(real, tmp_path, screenshot):
     file = tmp_path / "sums.py"
     file.write_text("")
-    async with in_terminal(*real) as editor:
+    async with real() as editor:
         await editor.edit(file)
         await editor.press(f"i{ADD}".replace("\n    ", "<CR>"))
         await editor.until(lambda: editor.frame.ghost.startswith("+ second"), "suggested the sum")
@@ -99,12 +102,13 @@ async def test_a_menu_and_text_beyond_ascii(real, tmp_path, screenshot):
     text = "# Größen 😀\ndef fläche(länge, höhe):"
     file = tmp_path / "größen.py"
     file.write_text(f"{text}\n")
-    async with in_terminal(*real) as editor:
+    async with real() as editor:
         await editor.edit(file)
         await editor.press("Go<C-u>    return länge * h")
         await editor.until(lambda: editor.frame.ghost.startswith("öhe"), "suggested the word")
         await editor.press("<C-x><C-n>")
-        await editor.lua("return vim.wait(2000, function() return vim.fn.pumvisible() == 1 end)")
+        is_open = "return vim.wait(2000, function() return vim.fn.pumvisible() == 1 end)"
+        assert await editor.lua(is_open)
         await editor.until(lambda: editor.frame.ghost, "showed the suggestion beside it")
         editor.frame.save(screenshot)
         await editor.press("<C-e>")
@@ -118,7 +122,7 @@ async def test_a_pause_and_two_windows(real, tmp_path, screenshot):
     first, second = tmp_path / "first.py", tmp_path / "second.py"
     first.write_text(f"{ADD}\n")
     second.write_text(ADD.replace("add", "subtract") + "\n")
-    async with in_terminal(*real) as editor:
+    async with real() as editor:
         await editor.edit(first)
         await editor.press("<Cmd>Fimble disable<CR>GA")
         await editor.until(lambda: "Fimble paused" in editor.frame.text, "said that it pauses")
@@ -153,7 +157,7 @@ def total(orders, rate):
 async def test_a_quick_fix(real, tmp_path, screenshot):
     file = tmp_path / "orders.py"
     file.write_text(BROKEN)
-    async with in_terminal(*real) as editor:
+    async with real() as editor:
         await editor.edit(file)
         await editor.press("G")
         await editor.complain(BROKEN, "taxes", "undefined name 'taxes'", "F821")
@@ -166,7 +170,7 @@ async def test_a_quick_fix(real, tmp_path, screenshot):
 async def test_a_comment_becomes_a_function(real, tmp_path, screenshot):
     file = tmp_path / "numbers.py"
     file.write_text("# A function is_even(n) that tells whether a number is even\n")
-    async with in_terminal(*real) as editor:
+    async with real() as editor:
         await editor.edit(file)
         await editor.choose_action("Write what this comment describes", screenshot)
         await editor.until(lambda: "def is_even(n" in editor.frame.text, "wrote the function")
@@ -184,7 +188,7 @@ async def test_recording(real, tmp_path, media):
     file = tmp_path / "reader.py"
     file.write_text(TEXT)
     shots = []
-    async with in_terminal(*real) as editor:
+    async with real() as editor:
 
         def shoot(milliseconds):
             shots.append((editor.frame.picture(), milliseconds))

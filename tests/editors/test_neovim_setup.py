@@ -1,5 +1,7 @@
 """Neovims that are not as usual: without a server, and newer ones."""
 
+import sys
+
 from neovim import embedded, init_file
 
 
@@ -7,11 +9,27 @@ async def test_a_server_that_is_missing_is_said_once(nvim, tmp_path, environment
     init = init_file(tmp_path, "{ cmd = { 'no-such-fimble' } }")
     async with embedded(nvim, init, environment) as editor:
         said = "Fimble: its server was not found, see :checkhealth fimble"
-        await editor.until(
-            lambda: editor.grid.frames and said in editor.frame.text,
-            "said that the server is missing",
-        )
+        await editor.until(lambda: said in editor.frame.text, "said that the server is missing")
         assert "ENTER" not in editor.frame.text
+        assert await editor.lua("return vim.fn.getcompletion('Fimble model ', 'cmdline')") == []
+        await editor.press("<Cmd>Fimble model<CR>")
+        missing = "Fimble: there is no command `no-such-fimble`"
+        await editor.until(lambda: missing in editor.frame.text, "said which command is missing")
+
+
+async def test_a_server_that_is_not_on_path_is_found_where_pipx_puts_it(
+    nvim, tmp_path, environment
+):
+    program = tmp_path / ".local" / "bin" / "fimble"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m fimble "$@"\n')
+    program.chmod(0o755)
+    home = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    async with embedded(nvim, init_file(tmp_path, "{}"), environment | home) as editor:
+        assert await editor.lua("return vim.fn.executable('fimble')") == 0
+        await editor.press("<Cmd>checkhealth fimble<CR>")
+        await editor.until(lambda: "The server is" in editor.frame.text, "checked its health")
+        assert f"The server is {program}" in (await editor.text()).replace("\n", "")
 
 
 NATIVE = """

@@ -6,11 +6,13 @@ M.INLINE_COMPLETION = 'textDocument/inlineCompletion'
 
 local IS_0_11 = vim.fn.has('nvim-0.11') == 1
 
---- What Neovim can do, and inline completion, which it announces itself from 0.12 on.
+--- What Neovim can do, and inline completion, which it announces itself from 0.12 on; and that
+--- we want to hear of each change of the server's status.
 ---@return table
 function M.capabilities()
   local capabilities = vim.lsp.protocol.make_client_capabilities()
   capabilities.textDocument.inlineCompletion = { dynamicRegistration = false }
+  capabilities.experimental = { fimble = { status = true } }
   return capabilities
 end
 

@@ -2,6 +2,7 @@
 local M = {}
 
 local client = require('fimble.client')
+local models = require('fimble.models')
 local reasons = require('fimble.reasons')
 
 ---@param message string
@@ -63,37 +64,43 @@ end
 
 ---@param name string
 local function set_model(name)
+  if not client.get() then
+    say('the server is not running; see :checkhealth fimble', vim.log.levels.WARN)
+    return
+  end
   client.set('model', name)
   say(('model %s'):format(name))
 end
 
---- The models that are here or can be fetched; `fimble models list` marks the default by a star.
----@return string[]
-local function models()
-  local cmd = require('fimble.config').current.cmd
-  if type(cmd) ~= 'table' then
-    return {}
-  end
-  local before = vim.list_slice(cmd, 1, math.max(vim.fn.index(cmd, 'serve'), 1))
-  local words = vim.list_extend(before, { 'models', 'list' })
-  local listed = vim.system(words, { text = true }):wait()
-  local names = {}
-  for name in ('\n' .. (listed.stdout or '')):gmatch('\n[* ] +([%w._-]+) +%S+ %a?B') do
-    names[#names + 1] = name
-  end
-  return names
-end
-
+--- Use a model by its name, or as the server does by the path of a file.
 ---@param name string
-local function model(name)
-  if name ~= '' then
+local function use_model(name)
+  if name:find('[/\\]') or vim.endswith(name:lower(), '.gguf') then
     set_model(name)
     return
   end
-  vim.ui.select(models(), { prompt = 'Model' }, function(choice)
-    if choice then
-      set_model(choice)
+  models.list(function(names)
+    -- Where they cannot be listed, the server says whether there is such a model.
+    if names and not vim.tbl_contains(names, name) then
+      local words = 'there is no model `%s`, only %s'
+      say(words:format(name, table.concat(names, ', ')), vim.log.levels.ERROR)
+    else
+      set_model(name)
     end
+  end)
+end
+
+local function choose_model()
+  models.list(function(names, problem)
+    if not names then
+      say(problem or '', vim.log.levels.ERROR)
+      return
+    end
+    vim.ui.select(names, { prompt = 'Model' }, function(choice)
+      if choice then
+        set_model(choice)
+      end
+    end)
   end)
 end
 
@@ -121,7 +128,11 @@ local actions = {
     show('fimble/explainLast', { count = 1 }, why_words)
   end,
   model = function(args)
-    model(args.fargs[2] or '')
+    if args.fargs[2] then
+      use_model(args.fargs[2])
+    else
+      choose_model()
+    end
   end,
   instruct = function(args)
     require('fimble.wishes').instruct(args)
@@ -150,7 +161,7 @@ end
 ---@param line string
 ---@return string[]
 function M.complete(lead, line)
-  local candidates = line:match('Fimble!?%s+model%s') and models() or vim.tbl_keys(actions)
+  local candidates = line:match('Fimble!?%s+model%s') and models.known() or vim.tbl_keys(actions)
   candidates = vim.tbl_filter(function(candidate)
     return vim.startswith(candidate, lead)
   end, candidates)

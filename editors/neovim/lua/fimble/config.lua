@@ -10,7 +10,7 @@ local M = {}
 ---@field dismiss string|false no suggestion until something is typed
 
 ---@class fimble.Config
----@field cmd string[] how to start the server
+---@field cmd string[] how to start the server; `fimble` is also looked for in ~/.local/bin
 ---@field filetypes? string[] nil: all files that have a file type
 ---@field root_markers string[] what a workspace's folder holds
 ---@field settings table the server's settings, as in the README's table
@@ -41,6 +41,15 @@ M.defaults = {
 ---@type fimble.Config
 M.current = M.defaults
 
+--- Where the server is, unless the user says: on PATH, or where pipx and uv put programs. That
+--- folder is on PATH in a terminal, but often not for what is started from a desktop.
+---@return string[]
+local function find_server()
+  local own = vim.fs.normalize('~/.local/bin/fimble')
+  local is_only_there = vim.fn.executable('fimble') == 0 and vim.fn.executable(own) == 1
+  return { is_only_there and own or 'fimble', 'serve' }
+end
+
 --- Lay the user's options over the defaults; raises an error that names a bad option.
 ---@param options? table
 ---@return fimble.Config
@@ -48,9 +57,9 @@ function M.set(options)
   options = options or {}
   local config = vim.tbl_deep_extend('force', M.defaults, options)
   -- Lists are replaced, not merged item by item.
-  for _, name in ipairs({ 'cmd', 'filetypes', 'root_markers' }) do
-    config[name] = options[name] or M.defaults[name]
-  end
+  config.cmd = options.cmd or find_server()
+  config.filetypes = options.filetypes
+  config.root_markers = options.root_markers or M.defaults.root_markers
   M.check(config)
   M.current = config
   return config

@@ -1,4 +1,5 @@
---- User autocommands: FimbleShown, FimbleHidden, FimbleAccepted, FimbleAnswered, FimbleStatus.
+--- User autocommands: FimbleShown, FimbleHidden, FimbleAccepted, FimbleAsked, FimbleAnswered,
+--- FimbleStatus.
 local M = {}
 
 ---@param name string

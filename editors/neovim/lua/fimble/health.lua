@@ -25,7 +25,8 @@ local function check_server(cmd)
     return
   end
   if vim.fn.executable(cmd[1]) == 0 then
-    vim.health.error(('There is no command `%s`.'):format(cmd[1]), {
+    local where = cmd[1] == 'fimble' and ' on PATH or in ~/.local/bin' or ''
+    vim.health.error(('There is no command `%s`%s.'):format(cmd[1], where), {
       'Install the server, as the README says.',
       "Or name it: require('fimble').setup({ cmd = { '/path/to/fimble', 'serve' } })",
     })

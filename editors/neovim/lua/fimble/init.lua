@@ -60,7 +60,6 @@ function M.attach(bufnr, client_id, group)
     return
   end
   diagnostics.tell(attached)
-  status.attached(attached)
   if M.is_enabled(bufnr) then
     M.watch(bufnr, group)
   end

@@ -1,24 +1,23 @@
---- How the server is, as far as one can know without asking: for the status line.
+--- How the server is, as it tells of itself at each change: for the status line.
 local M = {}
 
 local client = require('fimble.client')
 local events = require('fimble.events')
 
----@type string
-local state = ''
----@type integer?
-local percent
+local DID_CHANGE_STATUS = 'fimble/didChangeStatus'
+
+---@class fimble.State
+---@field state string
+---@field percent? integer of loading
+
+--- What each server has told last, by its client's id.
+---@type table<integer, fimble.State>
+local told = {}
 local is_thinking = false
 --- Whether the status line was drawn while the server was thinking.
 local was_seen_thinking = false
 
---- The title of the progress bar for the model; those of code actions have others.
-local MODEL_BAR = 'Fimble'
---- After an empty answer the server is asked how it is, but not more often than this.
-local REFRESH_MS = 2000
-local refreshed_at = -REFRESH_MS
-
---- The engine's states, and the last words of the progress bar.
+--- The engine's states in words for users.
 local STATES = {
   stopped = 'off',
   loading = 'loading',
@@ -27,98 +26,70 @@ local STATES = {
   failed = 'error',
 }
 
-function M.changed()
-  events.fire('FimbleStatus', { state = state, percent = percent })
+--- The state of the current buffer's server, if it has one.
+---@return fimble.State?
+local function here()
+  local running = client.get(vim.api.nvim_get_current_buf())
+  return running and (told[running.id] or { state = 'loading' })
+end
+
+local function redraw()
   vim.schedule(function()
-    vim.cmd.redrawstatus()
+    vim.cmd.redrawstatus({ bang = true })
   end)
 end
 
----@param new string
----@param new_percent? integer
-local function set(new, new_percent)
-  if new ~= state or new_percent ~= percent then
-    state, percent = new, new_percent
-    M.changed()
-  end
+---@param now? fimble.State
+local function changed(now)
+  events.fire('FimbleStatus', now or { state = '' })
+  redraw()
 end
 
---- Ask the server how it is, in case its model went down or came back.
-local function refresh()
-  local now_ms = vim.uv.now()
-  if now_ms - refreshed_at < REFRESH_MS then
-    return
-  end
-  refreshed_at = now_ms
-  client.ask('fimble/status', vim.empty_dict(), function(now)
-    if now then
-      set(STATES[now.state] or now.state, now.state == 'loading' and percent or nil)
-    end
-  end)
+--- Tell that something has changed of which the servers know nothing.
+function M.changed()
+  changed(here())
 end
 
----@param attached vim.lsp.Client
-function M.attached(attached)
-  if state == '' then
-    set('loading')
-    client.call(attached, 'request', 'fimble/status', vim.empty_dict(), function(_, now)
-      -- The server says hello before it starts its model.
-      if now and not percent and now.state ~= 'stopped' then
-        set(STATES[now.state] or now.state)
-      end
-    end)
+--- Handle the server's notification.
+---@param _ any
+---@param status table
+---@param context { client_id: integer }
+local function heard(_, status, context)
+  local is_counting = status.state == 'loading' and status.stage ~= ''
+  local now = {
+    state = STATES[status.state] or status.state,
+    percent = is_counting and math.floor(status.progress * 100 + 0.5) or nil,
+  }
+  if not vim.deep_equal(told[context.client_id], now) then
+    told[context.client_id] = now
+    changed(now)
   end
 end
 
 ---@param event table
-local function progressed(event)
-  local from = vim.lsp.get_client_by_id(event.data.client_id)
-  local value = event.data.params and event.data.params.value
-  if not from or from.name ~= client.NAME or type(value) ~= 'table' then
-    return
-  end
-  if value.title ~= MODEL_BAR then
-    return
-  end
-  if value.kind == 'end' then
-    set(STATES[value.message] or 'ready')
-  else
-    set('loading', value.percentage)
-  end
-end
-
----@param count integer
-local function answered(count)
-  if count > 0 then
-    set('ready')
-  else
-    refresh()
-  end
-  if was_seen_thinking then
-    was_seen_thinking = false
-    vim.cmd.redrawstatus()
-  end
+local function detached(event)
+  local id = event.data.client_id
+  -- A server that has ended is forgotten a moment after its buffers were detached.
+  vim.schedule(function()
+    if told[id] and not vim.lsp.get_client_by_id(id) then
+      told[id] = nil
+      changed()
+    end
+  end)
 end
 
 ---@param group integer
 function M.start(group)
-  vim.api.nvim_create_autocmd('LspProgress', { group = group, callback = progressed })
-  vim.api.nvim_create_autocmd('LspDetach', {
-    group = group,
-    callback = function(event)
-      local left = vim.lsp.get_client_by_id(event.data.client_id)
-      if left and left.name == client.NAME and vim.tbl_count(left.attached_buffers) <= 1 then
-        set('')
-      end
-    end,
-  })
+  vim.lsp.handlers[DID_CHANGE_STATUS] = heard
+  vim.api.nvim_create_autocmd('LspDetach', { group = group, callback = detached })
   vim.api.nvim_create_autocmd('User', {
     group = group,
     pattern = { 'FimbleAsked', 'FimbleAnswered' },
     callback = function(event)
       is_thinking = event.match == 'FimbleAsked'
-      if not is_thinking then
-        answered(event.data.count)
+      if was_seen_thinking and not is_thinking then
+        was_seen_thinking = false
+        redraw()
       end
     end,
   })
@@ -127,20 +98,21 @@ end
 ---@param is_enabled boolean
 ---@return string
 function M.line(is_enabled)
-  if state == '' then
+  local now = here()
+  if not now then
     return ''
   end
   if not is_enabled then
     return 'Fimble paused'
   end
-  if state == 'loading' then
-    return percent and ('Fimble %d%%%%'):format(percent) or 'Fimble loading'
+  if now.state == 'loading' then
+    return now.percent and ('Fimble %d%%%%'):format(now.percent) or 'Fimble loading'
   end
-  if state == 'ready' then
+  if now.state == 'ready' then
     was_seen_thinking = is_thinking
     return is_thinking and 'Fimble …' or 'Fimble'
   end
-  return 'Fimble ' .. state
+  return 'Fimble ' .. now.state
 end
 
 return M
