@@ -79,10 +79,10 @@ function M.check(config)
   }
   for name, value in pairs(config) do
     if not known[name] then
-      error(("fimble: `%s` is no option"):format(name), 0)
+      error(('fimble: `%s` is no option'):format(name), 0)
     end
     if not vim.tbl_contains(known[name], type(value)) then
-      error(("fimble: `%s` must be a %s"):format(name, known[name][1]), 0)
+      error(('fimble: `%s` must be a %s'):format(name, known[name][1]), 0)
     end
   end
   if config.popup ~= 'show' and config.popup ~= 'hide' then
@@ -90,10 +90,10 @@ function M.check(config)
   end
   for name, key in pairs(config.keys) do
     if M.defaults.keys[name] == nil then
-      error(("fimble: `keys.%s` is no option"):format(name), 0)
+      error(('fimble: `keys.%s` is no option'):format(name), 0)
     end
     if key ~= false and type(key) ~= 'string' then
-      error(("fimble: `keys.%s` must be a string or false"):format(name), 0)
+      error(('fimble: `keys.%s` must be a string or false'):format(name), 0)
     end
   end
 end

@@ -44,14 +44,7 @@ function M.rest(suggestion, item, place)
     return nil
   end
   local typed = table.concat(
-    vim.api.nvim_buf_get_text(
-      place.bufnr,
-      suggestion.row,
-      suggestion.col,
-      place.row,
-      place.col,
-      {}
-    ),
+    vim.api.nvim_buf_get_text(place.bufnr, suggestion.row, suggestion.col, place.row, place.col, {}),
     '\n'
   )
   return vim.startswith(item.text, typed) and item.text:sub(#typed + 1) or nil
