@@ -1,9 +1,10 @@
 # ruff: noqa: INP001  (a program of its own)
-"""Run the examples in the docstring of one function: `python examples.py FILE NAME`.
+"""Run the examples in the docstring of one function: `python examples.py FILE NAME BEFORE`.
 
 Those of doctest, and lines such as `double(2) -> 4` or `double(2) == 4`, or `Input: 2` above
-`Output: 4`, or `for a = 2 the output should be 4`, where both sides can be evaluated. It ends with
-0 if all pass, 1 if one fails, and 2 if there is none.
+`Output: 4`, or `for a = 2 the output should be 4`, where both sides can be evaluated. If all pass
+it says so in its last line. Otherwise it ends with 1 if one fails, and with 2 if nobody knows:
+there is none, or the file cannot be imported here, as the file ``BEFORE`` the change could not.
 """
 
 import ast
@@ -12,6 +13,7 @@ import doctest
 import importlib.util
 import re
 import sys
+import types
 from collections.abc import Container, Iterator
 
 ARROW = re.compile(r"=+>|==|-+>|➞|→|\breturns\b")
@@ -68,19 +70,41 @@ def fails(call: str, wanted: str, names: dict[str, object]) -> bool:
     """Evaluate an example; if it fails, say so as doctest does."""
     try:
         got = eval(call, names)  # noqa: S307  (that is what it is for)
-    except Exception as error:  # noqa: BLE001  (whatever it raises, it failed)
+    except BaseException as error:  # noqa: BLE001  (whatever it raises, it failed)
         got = error
-    if not isinstance(got, Exception) and got == eval(wanted, names):  # noqa: S307
+    if not isinstance(got, BaseException) and got == eval(wanted, names):  # noqa: S307
         return False
     print(f"Failed example:\n    {call}\nExpected:\n    {wanted}\nGot:\n    {got!r}")
     return True
 
 
-path, name = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("tried", path)
-module = importlib.util.module_from_spec(spec)
-sys.modules["tried"] = module
-spec.loader.exec_module(module)
+def load(path: str) -> types.ModuleType | BaseException:
+    """Import a file; return what it raises if it cannot be imported."""
+    spec = importlib.util.spec_from_file_location("tried", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tried"] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:  # noqa: BLE001  (whatever it is, it is not imported)
+        return error
+    return module
+
+
+def blame(error: BaseException, before: str) -> int:
+    """Return the exit status for a file that raises ``error`` when it is imported.
+
+    What is not installed here says nothing about the code, nor does what went wrong before.
+    """
+    if isinstance(error, ModuleNotFoundError | SystemExit) or repr(load(before)) == repr(error):
+        return 2
+    print(f"It cannot be imported:\n    {error!r}")
+    return 1
+
+
+path, name, before = sys.argv[1:]
+module = load(path)
+if isinstance(module, BaseException):
+    sys.exit(blame(module, before))
 names = WORDS | vars(module)
 text = getattr(names.get(name), "__doc__", None) or ""
 try:
@@ -94,4 +118,8 @@ for test in wanted:
     runner.run(test)
 others = list(shown(text, name, names.keys() | set(dir(builtins))))
 failed = [pair for pair in others if fails(*pair, names)]
-sys.exit(1 if failed or runner.failures else 0 if wanted or others else 2)
+if failed or runner.failures:
+    sys.exit(1)
+if not (wanted or others):
+    sys.exit(2)
+print("fimble: passed", flush=True)

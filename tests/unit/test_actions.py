@@ -430,6 +430,20 @@ async def test_that_the_examples_fail_is_said():
     assert (outcome.verified, outcome.message) == (False, FAILS)
 
 
+@pytest.mark.parametrize(
+    "line", ["import not_installed_here", "import sys; sys.exit(0)", "import os; os._exit(0)"]
+)
+async def test_a_file_that_cannot_be_imported_says_nothing_of_the_code(line):
+    if not await sandbox.available():
+        pytest.skip("code cannot be run apart from everything else here")
+    marked = f"{EXAMPLES}\n\n{line}\n"
+    text, outcome, made = await make("a.py", marked, "return a + 1\n", may_run=may_run)
+
+    assert text == marked.replace("█pass", "return a + 1")
+    assert (outcome.verified, outcome.message) == (False, "")
+    assert len(made.prompts) == 1
+
+
 async def test_what_failed_is_told_and_mended():
     if not await sandbox.available():
         pytest.skip("code cannot be run apart from everything else here")

@@ -20,12 +20,16 @@ def double(a):
 '''
 
 
-def run(tmp_path, example):
+PASSED = (0, "fimble: passed\n")
+
+
+def run(tmp_path, example, more="", before=""):
     """Run an example of a function that doubles; its exit status and what it prints."""
-    program, tried = tmp_path / "program.py", tmp_path / "tried.py"
+    program, tried, stub = (tmp_path / f"{name}.py" for name in ("program", "tried", "before"))
     program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "examples"))
-    tried.write_text(FILE.format(example=example))
-    command = (sys.executable, "-I", str(program), str(tried), "double")
+    tried.write_text(FILE.format(example=example) + more)
+    stub.write_text(before)
+    command = (sys.executable, "-I", str(program), str(tried), "double", str(stub))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
@@ -52,7 +56,7 @@ def run(tmp_path, example):
     ],
 )
 def test_an_example_passes(tmp_path, example):
-    assert run(tmp_path, example) == (0, "")
+    assert run(tmp_path, example) == PASSED
 
 
 @pytest.mark.parametrize(
@@ -81,3 +85,34 @@ def test_an_example_fails_and_says_so(tmp_path, example):
 )
 def test_what_means_nothing_is_no_example(tmp_path, example):
     assert run(tmp_path, example) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("more", "before"),
+    [
+        ("import not_installed_here", ""),
+        ("from .sibling import name", "from .sibling import name"),
+        ("import sys; sys.exit(0)", ""),
+        ("import sys; sys.exit('no file given')", ""),
+        ("open('/nowhere/settings')", "open('/nowhere/settings')"),
+        ("import os; os._exit(2)", ""),
+    ],
+)
+def test_what_cannot_be_imported_here_says_nothing(tmp_path, more, before):
+    for example in (">>> double(2)\n    4", ">>> double(2)\n    5"):
+        assert run(tmp_path, example, more, before) == (2, "")
+
+
+def test_who_ends_it_all_has_not_passed(tmp_path):
+    status, said = run(tmp_path, ">>> double(2)\n    4", "import os; os._exit(0)")
+    assert (status, said) == (0, "")
+    status, said = run(tmp_path, "double(exit()) == 4")
+    assert status == 1
+    assert "Got:\n    SystemExit" in said
+
+
+@pytest.mark.parametrize("before", ["", "raise NotImplementedError"])
+def test_what_breaks_the_import_fails(tmp_path, before):
+    status, said = run(tmp_path, ">>> double(2)\n    4", "double(1) + unknown", before)
+    assert status == 1
+    assert "NameError" in said

@@ -26,9 +26,12 @@ FAILS: Final = "Not all of its examples pass."
 _PROGRAM: Final = "run_examples"
 _TESTS: Final = "run_tests"
 _TRIED: Final = "tried"
+_BEFORE: Final = "before"
+_PASSED: Final = re.compile(r"^fimble: passed$", re.MULTILINE)
+"""What the program says at its end: the code that it tries may end it with any status."""
 _FAILED: Final = re.compile(r"^fimble: failed (\w+)$", re.MULTILINE)
 _NONE: Final = 2
-"""The exit status of a program that found no example."""
+"""The exit status of a program that found no example, or nothing that can be run here."""
 
 
 async def can_shut_in() -> bool:
@@ -50,21 +53,22 @@ async def can_run(task: Task, definition: Definition) -> bool:
 async def examples_failure(task: Task, name: str, edits: Sequence[Edit]) -> str | None:
     """Run the examples of the function ``name`` in the file as the edits make it.
 
-    Return "" if they pass, None if what looked like an example was none, else what they printed,
-    shortened.
+    Return "" if they pass, None if nobody knows, else what they printed, shortened. Nobody knows
+    if what looked like an example was none, or if the file cannot be imported by itself.
     """
     snapshot = task.snapshot
     program = task.languages.program(snapshot.language, "examples")
     if program is None:
-        return "There is nothing to run the examples with."
+        return None
     ending = PurePosixPath(path_of(snapshot)).suffix
-    files = {f"{_PROGRAM}{ending}": program, f"{_TRIED}{ending}": applied(snapshot.text, edits)}
-    command = (sys.executable, f"{_PROGRAM}{ending}", f"{_TRIED}{ending}", name)
-    outcome = await _ran(command, files)
-    if isinstance(outcome, str):
-        return outcome
-    if outcome.code in (0, _NONE):
-        return "" if outcome.code == 0 else None
+    tried, before = f"{_TRIED}{ending}", f"{_BEFORE}{ending}"
+    texts = {tried: applied(snapshot.text, edits), before: snapshot.text}
+    command = (sys.executable, f"{_PROGRAM}{ending}", tried, name, before)
+    outcome = await _ran(command, {f"{_PROGRAM}{ending}": program, **texts})
+    if outcome is None or outcome.code == _NONE:
+        return None
+    if outcome.code == 0:
+        return "" if _PASSED.search(outcome.stdout) else None
     if outcome.timed_out:
         return "It did not end."
     return (outcome.stdout.strip() or outcome.stderr.strip())[-MAX_FAILURE:] or "It failed."
@@ -85,14 +89,14 @@ async def failing_tests(task: Task, place: Place, text: str) -> frozenset[str] |
     tried = f"{_TRIED}{ending}"
     files = {f"{_TESTS}{ending}": program, tested: snapshot.text, tried: text}
     outcome = await _ran((sys.executable, f"{_TESTS}{ending}", tried), files)
-    if isinstance(outcome, str) or outcome.code != 0:
+    if outcome is None or outcome.code != 0:
         return None
     return frozenset(_FAILED.findall(outcome.stdout))
 
 
-async def _ran(command: Sequence[str], files: Mapping[str, str]) -> sandbox.Outcome | str:
-    """Return how it went, or why it was not run."""
+async def _ran(command: Sequence[str], files: Mapping[str, str]) -> sandbox.Outcome | None:
+    """Return how it went; None if it could not be run apart from everything else."""
     try:
         return await sandbox.run(command, files, limits=LIMITS)
-    except SandboxRefused as error:
-        return str(error)
+    except SandboxRefused:
+        return None
