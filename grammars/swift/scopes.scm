@@ -1,4 +1,9 @@
-; No @body here: naming the children of these nodes costs up to 150 ms when it is compiled.
+; The bodies stand by themselves: naming the children of the nodes below costs up to 150 ms when it
+; is compiled.
+(function_body) @body
+(class_body) @body
+(enum_class_body) @body
+(protocol_body) @body
 (class_declaration) @scope
 (protocol_declaration) @scope
 (function_declaration) @scope

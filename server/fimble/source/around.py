@@ -26,6 +26,10 @@ MAX_IMPORTS: Final = 20_000
 """Bytes at the beginning of a file in which its imports are looked for."""
 MAX_PLACES: Final = 12
 """Places of a name that are looked at for its definition: a query takes 0.3 ms."""
+MAX_STUB: Final = 400
+"""Characters of the longest body that may be a stub."""
+_ARGUMENTS: Final = r"\((?:[^()]|\([^()]*\))*\)"
+_UNWRITTEN: Final = rf"(?=[\s\S]*(?i:todo|fixme|implement|实现|實現)){_ARGUMENTS}"
 _CALLABLE: Final = ("function", "method")
 
 
@@ -145,8 +149,14 @@ def stub_of(snapshot: Snapshot, languages: Languages, definition: Definition) ->
     code = code_within(snapshot, languages, definition)
     if code is None:
         return None
-    bare = text[code[0] : code[1]].strip()
-    if bare and not any(re.fullmatch(one, bare, re.DOTALL) for one in snapshot.language.stubs):
+    if code[1] - code[0] > MAX_STUB:
+        return None
+    bare = text[code[0] : _without_comments(snapshot, languages, *code)].strip()
+    stubs = (
+        one.replace("{arguments}", _ARGUMENTS).replace("{unwritten}", _UNWRITTEN)
+        for one in snapshot.language.stubs
+    )
+    if bare and not any(re.fullmatch(one, bare) for one in stubs):
         return None
     return Stub(definition, *code)
 
@@ -316,6 +326,14 @@ def _commented_lines(snapshot: Snapshot, languages: Languages, first: int, last:
         if not before.strip() and not after.strip():
             covered.update(range(snapshot.line_of(span.start), snapshot.line_of(end) + 1))
     return covered
+
+
+def _without_comments(snapshot: Snapshot, languages: Languages, first: int, last: int) -> int:
+    """Return where the code between two offsets ends, without the comments behind it."""
+    for span in reversed(lexical(snapshot, languages, first, last)):
+        if span.kind == "comment" and not snapshot.text[span.end : last].strip():
+            last = max(span.start, first)
+    return last
 
 
 def _bare(snapshot: Snapshot, languages: Languages, first: int, last: int) -> tuple[int, int]:

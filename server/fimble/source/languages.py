@@ -114,7 +114,8 @@ class Language:
     ``grammar_package`` is the distribution on PyPI, ``grammar_function`` what its module calls to
     get the grammar; both are empty where there is none. ``queries`` is the folder that holds the
     queries, where dialects share them. ``stubs`` are regular expressions for bodies that only say
-    that there is none yet. ``imports`` maps names everybody knows to the line that imports them.
+    that there is none yet; in them ``{arguments}`` are arguments in parentheses, ``{unwritten}``
+    are such as say so. ``imports`` maps names everybody knows to the line that imports them.
     ``compilers`` are commands that read a file from standard input and fail if it does not
     compile, running nothing of it; one of them is enough to accept it. ``checkers`` run nothing of
     it either, and print ``file:line:column: code message``. ``examples`` is a regular expression
