@@ -1,10 +1,11 @@
 # ruff: noqa: INP001  (a program of its own)
-"""Run the examples in the docstring of one function: `python examples.py FILE NAME BEFORE`.
+"""Run the examples of one function: `python examples.py FILE NAME BEFORE TOLD`.
 
-Those of doctest, and lines such as `double(2) -> 4` or `double(2) == 4`, or `Input: 2` above
-`Output: 4`, or `for a = 2 the output should be 4`, where both sides can be evaluated. If all pass
-it says so in its last line. Otherwise it ends with 1 if one fails, and with 2 if nobody knows:
-there is none, or the file cannot be imported here, as the file ``BEFORE`` the change could not.
+They stand in its docstring, if the file ``BEFORE`` has the function too, and in the comments of the
+text ``TOLD``: those of doctest, and lines such as `double(2) -> 4` or `assert double(2) == 4`, or
+`Input: 2` above `Output: 4`, or `for a = 2 the output should be 4`, where both sides can be
+evaluated. If all pass it says so in its last line. Otherwise it ends with 1 if one fails, and with
+2 if nobody knows: there is none, or the file cannot be imported here, as ``BEFORE`` cannot.
 """
 
 import ast
@@ -15,6 +16,7 @@ import re
 import sys
 import types
 from collections.abc import Container, Iterator
+from pathlib import Path
 
 ARROW = re.compile(r"=+>|==|-+>|➞|→|\breturns\b")
 GIVEN = re.compile(r"^[ \t]*Input:[ \t]*(\S.*)\n+[ \t]*Output:[ \t]*(\S.*)$", re.MULTILINE)
@@ -41,9 +43,14 @@ class Checker(doctest.OutputChecker):
 def shown(text: str, name: str, known: Container[str]) -> Iterator[tuple[str, str]]:
     """Yield calls of a function, and what they give, as the lines of a text show them."""
     for line in text.splitlines():
-        start = line.find(f"{name}(")
-        if start < 0 or line.lstrip().startswith(">>>"):
+        found = re.search(rf"\b{name}\(", line)
+        if found is None or line.lstrip().startswith(">>>"):
             continue
+        if claim := asserted(line.strip()):
+            if all(means_something(side, known) for side in claim):
+                yield claim
+            continue
+        start = found.start()
         for arrow in ARROW.finditer(line, start):
             call = line[start : arrow.start()].strip()
             # Of a calculation the result counts.
@@ -55,6 +62,36 @@ def shown(text: str, name: str, known: Container[str]) -> Iterator[tuple[str, st
         call, value = f"{name}({given.strip()})", wanted.strip().rstrip(".,;")
         if means_something(call, known) and means_something(value, known):
             yield call, value
+
+
+def asserted(line: str) -> tuple[str, str] | None:
+    """Return what an assertion says to be the same; None if the line is none."""
+    try:
+        one = ast.parse(line).body[0]
+    except (SyntaxError, ValueError, IndexError):
+        return None
+    match one:
+        case ast.Assert(ast.Compare(left, [ast.Eq()], [right])):
+            return ast.unparse(left), ast.unparse(right)
+        case ast.Assert(test):
+            return f"bool({ast.unparse(test)})", "True"
+    return None
+
+
+def comments(path: str) -> str:
+    """Return what the comments in a file say; all other lines are blank."""
+    found = re.findall(r"^(?:[ \t]*#+ ?(.*)|.*)$", Path(path).read_text("utf-8"), re.MULTILINE)
+    return "\n".join(found)
+
+
+def doctests(module: types.ModuleType, name: str, told: str) -> Iterator[doctest.DocTest]:
+    """Yield what doctest finds in the docstrings of a module and in what was told of a function."""
+    try:
+        yield from doctest.DocTestFinder(recurse=True).find(module, "tried", module)
+        yield doctest.DocTestParser().get_doctest(told, dict(vars(module)), name, None, 0)
+    except ValueError:
+        # One of them is not what doctest can read.
+        return
 
 
 def means_something(text: str, known: Container[str]) -> bool:
@@ -95,31 +132,36 @@ def blame(error: BaseException, before: str) -> int:
 
     What is not installed here says nothing about the code, nor does what went wrong before.
     """
-    if isinstance(error, ModuleNotFoundError | SystemExit) or repr(load(before)) == repr(error):
+    if isinstance(error, ModuleNotFoundError | SystemExit) or type(load(before)) is type(error):
         return 2
     print(f"It cannot be imported:\n    {error!r}")
     return 1
 
 
-path, name, before = sys.argv[1:]
+path, name, before, told = sys.argv[1:]
 module = load(path)
 if isinstance(module, BaseException):
     sys.exit(blame(module, before))
-names = WORDS | vars(module)
-text = getattr(names.get(name), "__doc__", None) or ""
-try:
-    tests = doctest.DocTestFinder(recurse=True).find(module, "tried", module)
-except ValueError:
-    # One of the docstrings is not what doctest can read.
-    tests = []
-wanted = [test for test in tests if test.examples and test.name.rpartition(".")[2] == name]
+names, said = WORDS | vars(module), comments(told)
+if re.search(rf"\bdef {name}\b", Path(before).read_text(encoding="utf-8")):
+    text = f"{getattr(names.get(name), '__doc__', None) or ''}\n{said}"
+else:
+    # Who wrote the function wrote the docstring too.
+    text = said
+tests = [
+    test
+    for test in doctests(module, name, said)
+    if test.examples
+    and test.name.rpartition(".")[2] == name
+    and (text is not said or test.docstring == said)
+]
 runner = doctest.DocTestRunner(Checker(), verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
-for test in wanted:
+for test in tests:
     runner.run(test)
 others = list(shown(text, name, names.keys() | set(dir(builtins))))
 failed = [pair for pair in others if fails(*pair, names)]
 if failed or runner.failures:
     sys.exit(1)
-if not (wanted or others):
+if not (tests or others):
     sys.exit(2)
 print("fimble: passed", flush=True)

@@ -27,11 +27,11 @@ def total(orders, rate):
 '''
 
 
-async def make(engine, name, marked, kind, *diagnostics):
+async def make(engine, name, marked, kind, *diagnostics, **more):
     snapshot, offset = snapshot_of(name, marked)
     look = Look(snapshot, offset, offset, LANGUAGES, DEFAULTS, diagnostics)
     offer = next(one for one in actions.offers(look) if one.kind == kind)
-    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, engine))
+    outcome = await actions.make(Task(snapshot, offer, LANGUAGES, DEFAULTS, engine, **more))
     return applied(snapshot.text, outcome.edits), outcome
 
 
@@ -61,6 +61,16 @@ async def test_a_comment_becomes_a_function(engine, comment, call):
     names = {}
     exec(text, names)  # noqa: S102  (a pinned model, greedy: always the same text)
     assert eval(call, names)  # noqa: S307
+
+
+async def test_what_a_comment_asserts_is_tried(engine):
+    order = "# Count the vowels of a word.\n# assert vowels('audio') == 4█\n"
+    kind = "refactor.rewrite.fimble.implement"
+
+    text, outcome = await make(engine, "words.py", order, kind, may_run=sandbox.available)
+
+    assert text.startswith(f"{order.replace('█', '')}def vowels(")
+    assert outcome.verified == await sandbox.available()
 
 
 WRITTEN = """\

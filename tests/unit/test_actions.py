@@ -398,6 +398,67 @@ async def test_what_has_no_end_is_not_offered():
     assert outcome.message
 
 
+ORDER = "# a function that doubles\n# assert double(2) == 4█\n"
+
+
+@pytest.mark.parametrize("marked", [ORDER, f"class A:\n    x = 1\n\n\n{ORDER}"])
+async def test_a_comment_is_told_what_its_function_gets_wrong(marked):
+    if not await sandbox.available():
+        pytest.skip("code cannot be run apart from everything else here")
+    allowed = read({"actions": {"candidates": 1}})[0]
+    right = "def double(a):\n    return a * 2"
+    answers = iter(
+        [
+            "def double(a):\n    return a + 1\n```\n",
+            "def double(a):\n    def one():\n        return a\n    return one() * 3\n```\n",
+            f"import os\n\n\n{right}\n```\n",
+        ]
+    )
+    made = Chatting(lambda _tail: next(answers))
+    made.start()
+    seen = look("a.py", marked, chosen=allowed)
+    [offer] = actions.offers(seen, [IMPLEMENT])
+
+    task = Task(seen.snapshot, offer, LANGUAGES, allowed, made, may_run=may_run)
+    outcome = await actions.make(task)
+
+    text = marked.replace("█", "")
+    assert applied(seen.snapshot.text, outcome.edits) == f"{text}import os\n\n\n{right}\n"
+    assert outcome.verified
+    first, _, last = (
+        "".join(part for part in one.parts if isinstance(part, str)) for one in made.prompts
+    )
+    assert first.endswith(f"{text}``````\n")
+    assert "double(2)\nExpected:\n    4\nGot:\n    6" in last
+
+
+async def test_a_comment_above_a_stub_has_examples():
+    if not await sandbox.available():
+        pytest.skip("code cannot be run apart from everything else here")
+    answers = iter(["return a + 1\n", "return a * 2\n"])
+    marked = "# double(2) -> 4\ndef double(a):\n    █pass\n"
+    text, outcome, _ = await make("a.py", marked, lambda _tail: next(answers), may_run=may_run)
+
+    assert text == marked.replace("█pass", "return a * 2")
+    assert outcome.verified
+
+
+async def test_a_comment_becomes_no_stub():
+    answers = iter(["def double(a):\n    pass\n\n\nx", "def double(a):\n    return a * 2\n\n\nx"])
+    text, *_ = await make("a.py", ORDER, lambda _tail: next(answers))
+
+    assert text == ORDER.replace("█", "") + "def double(a):\n    return a * 2\n"
+
+
+async def test_what_was_there_already_is_not_written():
+    right = "def double(a):\n    return a * 2\n"
+    old = "def half(a):\n    return a / 2\n"
+    answers = iter([f"{old}\n\nx", f"# assert double(3) == 6\n\n# So:\n{right}\n\nx"])
+    text, *_ = await make("a.py", f"{old}\n\n{ORDER}", lambda _tail: next(answers))
+
+    assert text == f"{old}\n\n{ORDER.replace('█', '')}{right}"
+
+
 NAMING = """
 import sys
 for number, line in enumerate(sys.stdin, 1):

@@ -193,10 +193,10 @@ async def test_text_stays_text(kind):
 
 @pytest.mark.parametrize(("failure", "verified"), [("", True), (None, False)])
 async def test_only_examples_that_were_found_verify(monkeypatch, failure, verified):
-    async def allowed(_task, _function):
+    async def allowed(_task, _told):
         return True
 
-    async def ran(_task, _name, _edits):
+    async def ran(_task, _name, _edits, _told):
         return failure
 
     monkeypatch.setattr(rewrite, "can_run", allowed)

@@ -23,13 +23,14 @@ def double(a):
 PASSED = (0, "fimble: passed\n")
 
 
-def run(tmp_path, example, more="", before=""):
+def run(tmp_path, example, more="", before=FILE, told=""):
     """Run an example of a function that doubles; its exit status and what it prints."""
-    program, tried, stub = (tmp_path / f"{name}.py" for name in ("program", "tried", "before"))
+    program, tried, stub, said = (tmp_path / name for name in ("run.py", "a.py", "b.py", "c.txt"))
     program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "examples"))
     tried.write_text(FILE.format(example=example) + more)
     stub.write_text(before)
-    command = (sys.executable, "-I", str(program), str(tried), "double", str(stub))
+    said.write_text(told)
+    command = (sys.executable, "-I", program, tried, "double", stub, said)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
@@ -49,6 +50,9 @@ def run(tmp_path, example, more="", before=""):
         "double(1)   # returns 2",
         "double(19) -> 19 + 19 = 38",
         "double(True) == 2 => true",
+        "assert double(2) == 4",
+        "assert double(2) == 4, 'twice'",
+        "assert double([1]) and not double(0)",
         "Input: 3\n    Output: 6",
         "Input: a = [1]\n\n    Output: [1, 1]",
         "For a = 3 the output should be 6.",
@@ -81,6 +85,8 @@ def test_an_example_fails_and_says_so(tmp_path, example):
         "double(2) -> four",
         "double(19 -> 19 - 5 = 14",
         "half(2) == 1",
+        "redouble(2) == 8",
+        "assert half(double(2)) == 2",
     ],
 )
 def test_what_means_nothing_is_no_example(tmp_path, example):
@@ -90,12 +96,12 @@ def test_what_means_nothing_is_no_example(tmp_path, example):
 @pytest.mark.parametrize(
     ("more", "before"),
     [
-        ("import not_installed_here", ""),
+        ("import not_installed_here", FILE),
         ("from .sibling import name", "from .sibling import name"),
-        ("import sys; sys.exit(0)", ""),
-        ("import sys; sys.exit('no file given')", ""),
+        ("import sys; sys.exit(0)", FILE),
+        ("import sys; sys.exit('no file given')", FILE),
         ("open('/nowhere/settings')", "open('/nowhere/settings')"),
-        ("import os; os._exit(2)", ""),
+        ("import os; os._exit(2)", FILE),
     ],
 )
 def test_what_cannot_be_imported_here_says_nothing(tmp_path, more, before):
@@ -111,8 +117,26 @@ def test_who_ends_it_all_has_not_passed(tmp_path):
     assert "Got:\n    SystemExit" in said
 
 
-@pytest.mark.parametrize("before", ["", "raise NotImplementedError"])
+@pytest.mark.parametrize("before", [FILE, "raise NotImplementedError"])
 def test_what_breaks_the_import_fails(tmp_path, before):
     status, said = run(tmp_path, ">>> double(2)\n    4", "double(1) + unknown", before)
     assert status == 1
     assert "NameError" in said
+
+
+@pytest.mark.parametrize(
+    "told", ["# {}", "    # {}", "# {}\n# It doubles.", "    # >>> double(2)\n    # 4\n\n    # {}"]
+)
+def test_comments_have_examples_too(tmp_path, told):
+    assert run(tmp_path, "", told=told.format("double(2) == 4")) == PASSED
+    assert run(tmp_path, "", told=told.format("assert double(2) == 5"))[0] == 1
+
+
+def test_what_is_no_comment_was_no_example(tmp_path):
+    assert run(tmp_path, "", told='"""double(2) == 5"""\ndouble(2) == 5') == (2, "")
+
+
+def test_examples_that_come_with_the_function_prove_nothing(tmp_path):
+    for example in ("double(2) == 5", ">>> double(2)\n    5"):
+        assert run(tmp_path, example, before="") == (2, "")
+        assert run(tmp_path, example, before="", told="# double(2) == 4") == PASSED

@@ -1,4 +1,4 @@
-"""What is run in the sandbox to choose between candidates: examples in a docstring, and tests."""
+"""What is run in the sandbox to choose between candidates: examples, and tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fimble.check import sandbox
 from fimble.errors import SandboxRefused
 from fimble.features.writing import path_of
-from fimble.source.around import code_within
+from fimble.source.around import code_within, comment_around
 from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _PROGRAM: Final = "run_examples"
 _TESTS: Final = "run_tests"
 _TRIED: Final = "tried"
 _BEFORE: Final = "before"
+_TOLD: Final = "told.txt"
 _PASSED: Final = re.compile(r"^fimble: passed$", re.MULTILINE)
 """What the program says at its end: the code that it tries may end it with any status."""
 _FAILED: Final = re.compile(r"^fimble: failed (\w+)$", re.MULTILINE)
@@ -39,20 +40,26 @@ async def can_shut_in() -> bool:
     return await sandbox.available()
 
 
-async def can_run(task: Task, definition: Definition) -> bool:
-    """Tell whether a function has examples, and whether they may be run here."""
-    snapshot = task.snapshot
-    looks = snapshot.language.examples
-    code = code_within(snapshot, task.languages, definition)
-    if not looks or code is None:
-        return False
-    text = snapshot.text[definition.body_start : code[0]]
-    return bool(re.search(looks, text)) and await task.may_run()
+def told_of(task: Task, definition: Definition) -> str:
+    """Return what is said of a function: the comment above it, and all before its code."""
+    snapshot, languages = task.snapshot, task.languages
+    code, above = code_within(snapshot, languages, definition), max(definition.start - 1, 0)
+    comment = comment_around(snapshot, languages, above, above)
+    said = "" if comment is None else snapshot.text[comment[0] : comment[1]]
+    inside = "" if code is None else snapshot.text[definition.body_start : code[0]]
+    return f"{said}\n{inside}"
 
 
-async def examples_failure(task: Task, name: str, edits: Sequence[Edit]) -> str | None:
+async def can_run(task: Task, told: str) -> bool:
+    """Tell whether what is said of a function has examples, and whether they may be run here."""
+    looks = task.snapshot.language.examples
+    return bool(looks and re.search(looks, told)) and await task.may_run()
+
+
+async def examples_failure(task: Task, name: str, edits: Sequence[Edit], told: str) -> str | None:
     """Run the examples of the function ``name`` in the file as the edits make it.
 
+    They are those of its docstring, if that was there before, and of the comments in ``told``.
     Return "" if they pass, None if nobody knows, else what they printed, shortened. Nobody knows
     if what looked like an example was none, or if the file cannot be imported by itself.
     """
@@ -62,8 +69,8 @@ async def examples_failure(task: Task, name: str, edits: Sequence[Edit]) -> str 
         return None
     ending = PurePosixPath(path_of(snapshot)).suffix
     tried, before = f"{_TRIED}{ending}", f"{_BEFORE}{ending}"
-    texts = {tried: applied(snapshot.text, edits), before: snapshot.text}
-    command = (sys.executable, f"{_PROGRAM}{ending}", tried, name, before)
+    texts = {tried: applied(snapshot.text, edits), before: snapshot.text, _TOLD: told}
+    command = (sys.executable, f"{_PROGRAM}{ending}", tried, name, before, _TOLD)
     outcome = await _ran(command, {f"{_PROGRAM}{ending}": program, **texts})
     if outcome is None or outcome.code == _NONE:
         return None

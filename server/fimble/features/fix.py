@@ -11,7 +11,7 @@ from typing import Final
 
 from fimble.check.command import Problem
 from fimble.check.place import indent, width
-from fimble.features.examples import FAILS, can_run, examples_failure
+from fimble.features.examples import FAILS, can_run, examples_failure, told_of
 from fimble.features.mend import FEW_LINES, function_anew, function_around
 from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.unaided import QUOTED, SPARE, without_model
@@ -85,7 +85,8 @@ async def _make_one(task: Task, found: tuple[Problem, ...] | None) -> Outcome:
     tried: set[str] = set()
     unproven: Outcome | None = None
     function = function_around(task, diagnostic)
-    runs = function is not None and await can_run(task, function)
+    told = "" if function is None else told_of(task, function)
+    runs = await can_run(task, told)
     task.report("looking for a fix", 0.1)
     async for edits in _candidates(task, diagnostic, before, tried):
         task.report("checking a fix", 0.3 + 0.6 * len(tried) / (len(tried) + 2))
@@ -96,7 +97,7 @@ async def _make_one(task: Task, found: tuple[Problem, ...] | None) -> Outcome:
         if function is None or not runs:
             # What cannot be checked cannot be chosen from either: the likeliest comes first.
             return outcome
-        failure = await examples_failure(task, function.name, edits)
+        failure = await examples_failure(task, function.name, edits, told)
         if not failure:
             return replace(outcome, verified=failure is not None)
         unproven = unproven or replace(outcome, message=FAILS, verified=False)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from fimble.check.command import Problem
 from fimble.check.place import indent, look, width
 from fimble.engine.messages import Prompt
-from fimble.features.examples import FAILS, can_run, examples_failure
+from fimble.features.examples import FAILS, can_run, examples_failure, told_of
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.unaided import UNKNOWN
 from fimble.features.writing import (
@@ -56,11 +57,24 @@ NOTHING: Final = "The model wrote nothing here that parses and fits."
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A candidate, and the function that it is or begins with; "" if it is none."""
+
+    edit: Edit
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wrong:
     """A candidate that failed its examples, or uses what nothing defines, and what says so."""
 
     text: str
     failure: str
+
+    @property
+    def told(self) -> str:
+        """What the user reads of it."""
+        return self.failure if self.failure.startswith(UNKNOWN_NAME) else FAILS
 
 
 def offers(look: Look) -> Iterator[Offer]:
@@ -82,57 +96,67 @@ def offers(look: Look) -> Iterator[Offer]:
 async def make(task: Task) -> Outcome:
     """Try candidates until one parses, compiles, defines what it should and passes its examples."""
     task.report("writing", 0.1)
-    stub = stub_around(task.snapshot, task.languages, task.offer.start, task.offer.start)
-    if stub is not None and stub.definition.start >= task.offer.start:
-        return await _implemented(task, stub)
-    async for edit in _from_comment(task):
-        if outcome := await _sound(task, edit):
-            return outcome
-    return Outcome(message=NOTHING)
+    snapshot, offer = task.snapshot, task.offer
+    stub = stub_around(snapshot, task.languages, offer.start, offer.start)
+    if stub is None or stub.definition.start < offer.start:
+        return await _best(
+            task, partial(_from_comment, task), snapshot.text[offer.start : offer.end]
+        )
+    told = told_of(task, stub.definition)
+    return await _best(task, partial(_bodies, task, stub), told)
 
 
-async def _implemented(task: Task, stub: Stub) -> Outcome:
-    """Return the first sound body, or the first that passes the examples where those may run."""
-    name = stub.definition.name
-    runs = await can_run(task, stub.definition)
+async def _best(
+    task: Task, drafts: Callable[[Wrong | None], AsyncGenerator[Draft, None]], told: str
+) -> Outcome:
+    """Return the first sound draft, or the first that passes the examples where those may run.
+
+    ``drafts`` writes them, or mends one that is wrong; ``told`` says what they should do.
+    """
+    examples = told if await can_run(task, told) else ""
     before = await check(task, task.snapshot.text)
     failed: list[tuple[Outcome, Wrong]] = []
 
-    def is_new(edit: Edit) -> bool:
-        return all(wrong.text != edit.text for _, wrong in failed)
-
-    async for edit in _bodies(task, stub, (_chat(task, stub), _fim(task, stub))):
-        outcome = await _sound(task, edit) if is_new(edit) else None
+    async def judged(draft: Draft) -> Outcome | None:
+        outcome = await _sound(task, draft.edit)
         if outcome is None:
-            continue
-        failure = await _failure(task, name, outcome, before, runs=runs)
+            return None
+        failure = await _failure(task, draft.name, outcome, before, examples)
         if not failure:
             return replace(outcome, verified=failure is not None)
-        failed.append((outcome, Wrong(edit.text, failure)))
-    for _ in range(MAX_ROUNDS if failed else 0):
-        task.report("repairing", 0.8)
-        async with aclosing(_bodies(task, stub, (_chat(task, stub, failed[-1][1]),))) as bodies:
-            repaired = await anext((edit async for edit in bodies if is_new(edit)), None)
-        outcome = None if repaired is None else await _sound(task, repaired)
-        if repaired is None or outcome is None:
-            break
-        failure = await _failure(task, name, outcome, before, runs=runs)
-        if not failure:
-            return replace(outcome, verified=failure is not None)
-        failed.append((outcome, Wrong(repaired.text, failure)))
+        failed.append((outcome, Wrong(draft.edit.text, failure)))
+        return None
+
+    async for draft in drafts(None):
+        if _is_new(draft, failed) and (outcome := await judged(draft)):
+            return outcome
     if not failed:
         return Outcome(message=NOTHING)
+    for count in range(len(failed), len(failed) + MAX_ROUNDS):
+        task.report("repairing", 0.8)
+        async with aclosing(drafts(failed[-1][1])) as mended:
+            new = (one async for one in mended if _is_new(one, failed))
+            repaired = await anext(new, None)
+        if repaired is not None and (outcome := await judged(repaired)):
+            return outcome
+        if len(failed) == count:
+            break
     outcome, wrong = failed[0]
-    return replace(
-        outcome, message=wrong.failure if wrong.failure.startswith(UNKNOWN_NAME) else FAILS
-    )
+    return replace(outcome, message=wrong.told)
+
+
+def _is_new(draft: Draft, failed: Sequence[tuple[Outcome, Wrong]]) -> bool:
+    return all(wrong.text != draft.edit.text for _, wrong in failed)
 
 
 async def _failure(
-    task: Task, name: str, outcome: Outcome, before: Sequence[Problem] | None, *, runs: bool
+    task: Task, name: str, outcome: Outcome, before: Sequence[Problem] | None, told: str
 ) -> str | None:
-    """Return what is wrong with a candidate, "" if its examples pass, None if nobody knows."""
-    failure = await examples_failure(task, name, outcome.edits) if runs else None
+    """Return what is wrong with a candidate, "" if its examples pass, None if nobody knows.
+
+    The examples of ``told`` are run, if that says anything.
+    """
+    failure = await examples_failure(task, name, outcome.edits, told) if told and name else None
     if failure is not None:
         return failure
     said = await complaints(task, outcome.edits, before)
@@ -166,9 +190,7 @@ def _fim(task: Task, stub: Stub) -> Prompt:
     return infill(task.snapshot, stub.start, stub.end, task.engine, lead=lead)
 
 
-async def _bodies(
-    task: Task, stub: Stub, prompts: Sequence[Prompt | None]
-) -> AsyncGenerator[Edit, None]:
+async def _bodies(task: Task, stub: Stub, wrong: Wrong | None) -> AsyncGenerator[Draft, None]:
     """Yield bodies for a stub, each with the functions that it calls and that follow it."""
     snapshot, header = task.snapshot, _header(task.snapshot, stub)
     part, outside, word = _with_helpers(snapshot, stub), width(header), f"{header.split()[0]} "
@@ -179,15 +201,20 @@ async def _bodies(
         helps = "\n" not in rest and (rest.startswith(word) or word.startswith(rest))
         return not helps or _counts(text)
 
-    written = answers(task, prompts, MAX_TOKENS, done, whole=True)
-    async for text in written:
+    start = stub.definition.start
+    words = f"Complete this {snapshot.language.name} function."
+    code = snapshot.text[max(start - NEARBY.prefix, 0) : stub.start].rstrip(" ")
+    head = snapshot.text[start : stub.start].rstrip(" ")
+    chat = _chat(task, words, code, head, wrong)
+    prompts = (chat,) if wrong else (chat, _fim(task, stub))
+    async for text in answers(task, prompts, MAX_TOKENS, done, whole=True):
         if _counts(text):
             continue
         helpers = part(text, outside)[len(body_part(text, outside)) :].strip("\n").rstrip()
         edit = body_edit(snapshot, stub, text)
         if edit is not None and await _is_written(task, stub, edit):
             more = with_newlines(snapshot, f"\n\n\n{helpers}") if helpers else ""
-            yield replace(edit, text=edit.text + more)
+            yield Draft(replace(edit, text=edit.text + more), stub.definition.name)
 
 
 async def _is_written(task: Task, stub: Stub, edit: Edit) -> bool:
@@ -259,45 +286,54 @@ def _header(snapshot: Snapshot, stub: Stub) -> str:
     return snapshot.line_text(snapshot.line_of(stub.definition.start))
 
 
-def _chat(task: Task, stub: Stub, wrong: Wrong | None = None) -> Prompt | None:
-    """Ask for it in words, which models that follow instructions understand better.
+def _chat(task: Task, words: str, code: str, begin: str, wrong: Wrong | None) -> Prompt | None:
+    """Ask in words, which models that follow instructions understand better.
 
-    ``wrong`` is what it wrote before, to be mended.
+    ``begin`` is the end of the code with which the answer begins, and ``wrong`` what it wrote
+    before, to be mended.
     """
     info = task.engine.status.info
     if info is None:
         return None
-    snapshot = task.snapshot
-    head = snapshot.text[stub.definition.start : stub.start].rstrip(" ")
-    above = snapshot.text[max(stub.definition.start - NEARBY.prefix, 0) : stub.definition.start]
-    name = snapshot.language.name
-    order = f"Complete this {name} function. Answer with the code only.\n\n"
-    messages: tuple[Message, ...] = (Message("user", f"{order}```\n{above}{head}\n```"),)
+    order = f"{words} Answer with the code only."
+    messages: tuple[Message, ...] = (Message("user", f"{order}\n\n```\n{code}\n```"),)
     if wrong is not None:
         messages += (
-            Message("assistant", f"```\n{head}{wrong.text}\n```"),
+            Message("assistant", f"```\n{(begin + wrong.text).lstrip()}\n```"),
             Message("user", f"Checking it gave this. Mend it.\n\n{wrong.failure}"),
         )
-    begin = head if head.endswith("\n") else f"{head}\n"
+    begin = begin if begin.endswith("\n") or not begin else f"{begin}\n"
     return chat_prompt(messages, info, begin=f"```\n{begin}")
 
 
-async def _from_comment(task: Task) -> AsyncIterator[Edit]:
+async def _from_comment(task: Task, wrong: Wrong | None) -> AsyncGenerator[Draft, None]:
     """Yield what belongs below a comment: statements inside a function, else a definition."""
     snapshot, offer = task.snapshot, task.offer
     space = indent(snapshot.line_text(snapshot.line_of(offer.start)))
     inside = enclosing(snapshot, task.languages, offer.start, offer.end, callable_only=True)
     part = definition_part if inside is None else _statements
+    words = f"Write the {snapshot.language.name} code that the comment at the end describes."
+    above = snapshot.text[max(offer.start - NEARBY.prefix, 0) : offer.end]
+    # Asked for a method, models write the class around it once more.
+    chat = None if inside or space else _chat(task, words, above, "", wrong)
     lead = f"{snapshot.newline}{space}"
-    prompt = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
+    fim = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
+    prompts = (chat,) if wrong else (chat, fim)
     outside = width(space + "x")
-    async for text in answers(task, (prompt,), MAX_TOKENS, reaches(part, outside), whole=True):
-        code = part(text, outside).strip("\n").rstrip()
-        if not code.strip():
+    async for text in answers(task, prompts, MAX_TOKENS, reaches(part, outside), whole=True):
+        code = with_newlines(snapshot, part(_uncommented(snapshot, text), outside).strip())
+        if not code:
             continue
-        edit = Edit(offer.end, offer.end, with_newlines(snapshot, f"\n{space}{code.lstrip(' ')}"))
-        if inside is not None or await _defines_something(task, edit):
-            yield edit
+        edit = Edit(offer.end, offer.end, f"{snapshot.newline}{space}{code}")
+        name = "" if inside else await _defined(task, edit)
+        if name is not None:
+            yield Draft(edit, name)
+
+
+def _uncommented(snapshot: Snapshot, text: str) -> str:
+    """Return a text without the comments that it begins with: there is one above already."""
+    mark = re.escape(snapshot.language.line_comment or "\0")
+    return re.sub(rf"^(?:\s*(?:{mark}.*)?\n)+", "", text)
 
 
 def _statements(text: str, outside: int) -> str:
@@ -309,11 +345,23 @@ def _statements(text: str, outside: int) -> str:
     return text
 
 
-async def _defines_something(task: Task, edit: Edit) -> bool:
-    snapshot = task.snapshot
+async def _defined(task: Task, edit: Edit) -> str | None:
+    """Return the name of what an edit defines, the first that the comment calls if there is one.
+
+    None if it defines nothing, or only a stub or what is there already.
+    """
+    snapshot, languages, offer = task.snapshot, task.languages, task.offer
     after = await snapshot.splice(edit.start, edit.end, edit.text, 0).parse_in_slices()
-    new = defined_within(after, task.languages, edit.start, edit.start + len(edit.text))
-    return any(symbol.kind not in _VALUES for symbol in new)
+    new = defined_within(after, languages, edit.start, edit.start + len(edit.text))
+    new = [symbol for symbol in new if symbol.kind not in _VALUES]
+    told = snapshot.text[offer.start : offer.end]
+    called = [one for one in new if re.search(rf"\b{re.escape(one.name)}\(", told)]
+    main = next(iter((*called, *new)), None)
+    if main is None or edit.text.strip() in snapshot.text:
+        return None
+    if stub_around(after, languages, main.start, main.end):
+        return None
+    return main.name
 
 
 def _stub(look: Look) -> Stub | None:

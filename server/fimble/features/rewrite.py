@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from fimble.features.examples import can_run, examples_failure
+from fimble.features.examples import can_run, examples_failure, told_of
 from fimble.features.implement import body_done, body_edit
 from fimble.features.instruct import CHARS_PER_TOKEN, MORE_TOKENS
 from fimble.features.offer import Look, Offer, Outcome, Task
@@ -97,7 +97,8 @@ async def _better(task: Task, way: _Way, code: Stub) -> Outcome:
     prompt = _order(task, function, words, head if head.endswith("\n") else f"{head}\n")
     if prompt is None:
         return Outcome(message=CANNOT)
-    runs = await can_run(task, function)
+    told = told_of(task, function)
+    runs = await can_run(task, told)
     before = await check(task, snapshot.text)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
     async for text in finished(task, prompt, limit, body_done(snapshot, code), old):
@@ -107,7 +108,8 @@ async def _better(task: Task, way: _Way, code: Stub) -> Outcome:
         outcome = await _checked(task, edit, before)
         if outcome is None:
             continue
-        failure = await examples_failure(task, function.name, outcome.edits) if runs else None
+        edits = outcome.edits
+        failure = await examples_failure(task, function.name, edits, told) if runs else None
         if not failure:
             return replace(outcome, verified=failure is not None)
     return Outcome(message=NOTHING)
