@@ -432,6 +432,19 @@ async def test_a_comment_is_told_what_its_function_gets_wrong(marked):
     assert "double(2)\nExpected:\n    4\nGot:\n    6" in last
 
 
+async def test_what_has_fences_stays_in_its_own():
+    marked = EXAMPLES.replace("Twice as much.", "Twice as much.\n\n    ```\n    x\n    ```")
+    made = Chatting(Script(default="return a * 2\n````\n"))
+    made.start()
+    seen = look("a.py", marked)
+    [offer] = actions.offers(seen, ["refactor"])
+    await actions.make(Task(seen.snapshot, offer, LANGUAGES, DEFAULTS, made))
+
+    asked = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
+    assert asked.count("````\ndef double(a):") == 2
+    assert asked.count("````") == 3
+
+
 async def test_a_comment_above_a_stub_has_examples():
     if not await sandbox.available():
         pytest.skip("code cannot be run apart from everything else here")

@@ -67,6 +67,52 @@ def told(prompt):
     return "".join(part for part in prompt.parts if isinstance(part, str))
 
 
+FENCED = """\
+def f(a):█
+    \"\"\"Double it.
+
+    ```
+    f(2)
+    ```
+    \"\"\"
+    b = a * 2
+    return b
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "instruction"),
+    [("simplify", ""), ("instruct", "Shorten it"), (explain.KIND, ""), ("document", "")],
+)
+async def test_code_that_has_fences_stays_in_its_own(kind, instruction):
+    seen = look("a.py", FENCED.replace("Double it.", "") if kind == "document" else FENCED)
+    made = engine("x")
+    await make(seen, offer_of(seen, kind, instruction), made)
+
+    asked = told(made.prompts[0])
+    assert re.search(r"^````python\n {0,4}def f", asked, re.MULTILINE)
+    assert len(re.findall("````", asked)) == (2 if kind == explain.KIND else 3)
+    assert not re.search(r"(?<!`)```python", asked)
+
+
+@pytest.mark.parametrize("end", ["````\nx", "```", "```\n"])
+async def test_an_answer_ends_where_its_own_fence_is_closed(end):
+    seen = look("a.py", FENCED)
+    new = FENCED.replace(CURSOR, "").replace("b = a * 2\n    return b", "return a * 2")
+    outcome = await make(seen, offer_of(seen, "instruct", "Shorten"), engine(f"{new}{end}"))
+
+    assert applied(seen.snapshot.text, outcome.edits) == new
+
+
+async def test_half_an_answer_with_a_fence_in_it_is_not_taken():
+    seen = look("a.py", FENCED)
+    outcome = await make(
+        seen, offer_of(seen, "instruct", "Shorten"), engine("def f(a):\n    ```\n")
+    )
+
+    assert outcome.edits == ()
+
+
 @pytest.mark.parametrize("case", load("actions"), ids=lambda case: case.id)
 async def test_cases(case, request):
     _, name, kind, *_ = case.head.split(" | ")

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from fimble.engine.messages import Markup
+from fimble.engine.messages import Markup, Prompt
 from fimble.engine.scripted import SCRIPTED_INFO
-from fimble.prompt.chat import Message, chat_prompt
+from fimble.prompt.chat import Message, chat_prompt, fence_around, fence_of
 
 CHATML = """\
 {%- if tools %}
@@ -157,3 +157,23 @@ def test_a_base_model_has_no_chat(template):
 )
 def test_a_template_that_cannot_be_used_is_not_used(template):
     assert parts(template, USER) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fence"),
+    [
+        ("x = `a` + ``b``", "```"),
+        ("```python\nx\n```", "````"),
+        ("a ``` b ````` c ````", "``````"),
+    ],
+)
+def test_a_fence_is_longer_than_any_in_its_text(text, fence):
+    assert fence_around(text) == fence
+
+
+@pytest.mark.parametrize(
+    ("parts", "fence"),
+    [(("x", "`````\nx"), "`````"), (("```", "x"), "```"), (("`````", 1), "```"), ((), "```")],
+)
+def test_the_answer_is_in_the_fence_that_it_begins_with(parts, fence):
+    assert fence_of(Prompt((Markup("<a>"), *parts))) == fence

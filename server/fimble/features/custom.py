@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from fimble.check.place import indent
 from fimble.features.instruct import INSTRUCTION, rewritten, selected_lines
 from fimble.features.offer import Look, Offer, Outcome, Task
-from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, is_closed, order, spoken
+from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, order, spoken
 from fimble.features.writing import indented, is_sound, model, path_of, with_newlines
-from fimble.prompt.chat import Message, chat_prompt
+from fimble.prompt.chat import Message, chat_prompt, fence_around
 from fimble.source.around import Definition, enclosing
 from fimble.source.edits import Edit
 
@@ -88,8 +88,9 @@ def _filled(task: Task, one: Custom, code: str) -> str:
     """Fill the template in one pass: what is put in is never looked at for placeholders."""
     snapshot = task.snapshot
     around = enclosing(snapshot, task.languages, task.offer.start, task.offer.start)
+    fence = fence_around(code)
     known = {
-        "selection": f"\n```{snapshot.language.id}\n{code}\n```\n",
+        "selection": f"\n{fence}{snapshot.language.id}\n{code}\n{fence}\n",
         "language": snapshot.language.name,
         "file": PurePosixPath(path_of(snapshot)).name,
         "name": "" if around is None else around.name,
@@ -111,7 +112,7 @@ async def _inserted(task: Task, words: str, end: int, space: str) -> Outcome:
     prompt = order(task, words, "")
     if prompt is None:
         return Outcome(message=CANNOT)
-    async for text in finished(task, prompt, MAX_TOKENS, is_closed):
+    async for text in finished(task, prompt, MAX_TOKENS):
         new = indented(text.strip("\n").rstrip(), space)
         edit = Edit(end, end, with_newlines(task.snapshot, f"\n{new}"))
         if new.strip() and await is_sound(task.snapshot, edit):

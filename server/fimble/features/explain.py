@@ -9,7 +9,7 @@ from fimble.features.instruct import selected_lines
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, spoken
 from fimble.features.writing import model
-from fimble.prompt.chat import Message, chat_prompt
+from fimble.prompt.chat import Message, chat_prompt, fence_around
 from fimble.source.around import enclosing, stub_of
 
 KIND: Final = "source.fimble.explain"
@@ -43,7 +43,8 @@ async def make(task: Task) -> Outcome:
         f"Explain this {language.name} code briefly, in Markdown with three headings:"
         " What it does, Complexity (time and space), Pitfalls."
     )
-    asked = Message("user", f"{words}\n\n```{language.id}\n{code}\n```")
+    fence = fence_around(code)
+    asked = Message("user", f"{words}\n\n{fence}{language.id}\n{code}\n{fence}")
     prompt = chat_prompt((asked,), model(task.engine))
     if prompt is None:
         return Outcome(message=CANNOT)

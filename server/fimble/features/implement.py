@@ -29,7 +29,7 @@ from fimble.features.writing import (
     reaches,
     with_newlines,
 )
-from fimble.prompt.chat import Message, chat_prompt
+from fimble.prompt.chat import Message, chat_prompt, fence_around
 from fimble.source.around import (
     Stub,
     comment_around,
@@ -296,14 +296,15 @@ def _chat(task: Task, words: str, code: str, begin: str, wrong: Wrong | None) ->
     if info is None:
         return None
     order = f"{words} Answer with the code only."
-    messages: tuple[Message, ...] = (Message("user", f"{order}\n\n```\n{code}\n```"),)
+    fence = fence_around(code + ("" if wrong is None else wrong.text))
+    messages: tuple[Message, ...] = (Message("user", f"{order}\n\n{fence}\n{code}\n{fence}"),)
     if wrong is not None:
         messages += (
-            Message("assistant", f"```\n{(begin + wrong.text).lstrip()}\n```"),
+            Message("assistant", f"{fence}\n{(begin + wrong.text).lstrip()}\n{fence}"),
             Message("user", f"Checking it gave this. Mend it.\n\n{wrong.failure}"),
         )
     begin = begin if begin.endswith("\n") or not begin else f"{begin}\n"
-    return chat_prompt(messages, info, begin=f"```\n{begin}")
+    return chat_prompt(messages, info, begin=f"{fence}\n{begin}")
 
 
 async def _from_comment(task: Task, wrong: Wrong | None) -> AsyncGenerator[Draft, None]:

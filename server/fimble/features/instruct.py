@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from fimble.check.place import indent
 from fimble.features.offer import Look, Offer, Outcome, Task
-from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, is_closed, order
+from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, order
 from fimble.features.writing import indented, is_sound, missing_imports, with_newlines
+from fimble.prompt.chat import fence_around
 from fimble.source.around import enclosing, line_end, line_start
 from fimble.source.edits import Edit, line_edits
 
@@ -43,7 +44,8 @@ async def make(task: Task) -> Outcome:
     code = snapshot.text[start:end]
     if code.strip():
         # The order comes last: a small model that reads it first copies the code instead.
-        shown = f"```{snapshot.language.id}\n{_without(code, _common_indent(code))}\n```"
+        fence = fence_around(code)
+        shown = f"{fence}{snapshot.language.id}\n{_without(code, _common_indent(code))}\n{fence}"
         words = f"{shown}\n\n{instruction}\nAnswer with the whole code, edited."
     else:
         words = f"Write {snapshot.language.name} code: {instruction}"
@@ -59,12 +61,13 @@ async def rewritten(
     if len(old) > MAX_CODE:
         return Outcome(message=TOO_LONG)
     space = _common_indent(old)
-    prompt = order(task, words, _without(old, space) if show_code else "")
+    code = _without(old, space) if show_code else ""
+    prompt = order(task, words, code, fence=fence_around(old))
     if prompt is None:
         return Outcome(message=CANNOT)
     task.report("writing", 0.1)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
-    async for text in finished(task, prompt, limit, is_closed, _without(old, space)):
+    async for text in finished(task, prompt, limit, guess=_without(old, space)):
         code = _EXAMPLE.sub("", text).strip("\n").rstrip()
         new = with_newlines(snapshot, indented(code, space))
         if not new.strip() or new == old:

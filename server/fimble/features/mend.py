@@ -14,7 +14,7 @@ from fimble.engine.messages import Prompt
 from fimble.features.offer import Diagnostic, Task
 from fimble.features.review import suspects
 from fimble.features.writing import answers, body_part, missing_imports, reaches, with_newlines
-from fimble.prompt.chat import Message, chat_prompt
+from fimble.prompt.chat import Message, chat_prompt, fence_around
 from fimble.prompt.fim import unix
 from fimble.source.around import Definition, code_within, enclosing, line_start
 from fimble.source.edits import Edit, applied
@@ -102,5 +102,7 @@ def _conversation(
         f"Write `{function.name}` again with this mistake mended and nothing else changed."
         " Answer with the code only."
     )
-    question = Message("user", f"{order}\n\n```\n{above}{snapshot.text[start:end]}{below}\n```")
-    return chat_prompt((question,), info, begin=f"```\n{snapshot.text[start:first]}")
+    code = f"{above}{snapshot.text[start:end]}{below}"
+    fence = fence_around(code)
+    question = Message("user", f"{order}\n\n{fence}\n{code}\n{fence}")
+    return chat_prompt((question,), info, begin=f"{fence}\n{snapshot.text[start:first]}")

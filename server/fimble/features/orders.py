@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final
 
-from fimble.check.stop import FENCE, SENTINEL
+from fimble.check.stop import SENTINEL
 from fimble.engine.messages import Priority
-from fimble.features.writing import answers, model
-from fimble.prompt.chat import Message, chat_prompt
+from fimble.features.writing import answers, is_closed, model
+from fimble.prompt.chat import Message, chat_prompt, fence_around
 
 if TYPE_CHECKING:
     from fimble.engine.messages import Prompt
@@ -26,23 +26,34 @@ SHARE: Final = 0.8
 
 
 def order(
-    task: Task, words: str, code: str, begin: str = "", *, answer: Language | None = None
+    task: Task,
+    words: str,
+    code: str,
+    begin: str = "",
+    *,
+    fence: str = "",
+    answer: Language | None = None,
 ) -> Prompt | None:
     """Lay out an order about ``code``; the model answers in a fence, which ``begin`` begins.
 
-    It answers in the same language if ``answer`` is no other. None for a model that was not
-    trained for conversations.
+    The ``fence`` is one for the code if it is not given. The answer is in the same language if
+    ``answer`` is no other. None for a model that was not trained for conversations.
     """
     language = task.snapshot.language
-    about = f"\n\n```{language.id}\n{code}\n```" if code else ""
-    begin = f"```{(answer or language).id}\n{begin}"
+    fence = fence or fence_around(code + begin)
+    about = f"\n\n{fence}{language.id}\n{code}\n{fence}" if code else ""
+    begin = f"{fence}{(answer or language).id}\n{begin}"
     return chat_prompt((Message("user", words + about),), model(task.engine), begin=begin)
 
 
 async def finished(
-    task: Task, prompt: Prompt, max_tokens: int, done: Callable[[str], bool], guess: str = ""
+    task: Task,
+    prompt: Prompt,
+    max_tokens: int,
+    done: Callable[[str], bool] | None = None,
+    guess: str = "",
 ) -> AsyncIterator[str]:
-    """Yield the answers that came to their end: ``done`` said so, or their fence was closed.
+    """Yield the answers that came to their end: their fence was closed, or ``done`` said so.
 
     Half of an answer must not replace a whole of the user's.
     """
@@ -50,18 +61,12 @@ async def finished(
 
     def watch(text: str) -> bool:
         nonlocal ended
-        enough = done(text)
-        ended = enough or is_closed(text)
-        return enough
+        ended = is_closed(prompt, text) or (done is not None and done(text))
+        return ended
 
     async for text in answers(task, (prompt,), max_tokens, watch, guess):
         if ended:
             yield text
-
-
-def is_closed(text: str) -> bool:
-    """Tell whether the fence of an answer is closed."""
-    return bool(FENCE.search(text))
 
 
 async def spoken(task: Task, prompt: Prompt, max_tokens: int) -> str:

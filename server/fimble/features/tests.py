@@ -13,7 +13,7 @@ from fimble.check.command import compiles
 from fimble.check.place import indent
 from fimble.features.examples import failing_tests
 from fimble.features.offer import Look, Offer, Other, Outcome, Task
-from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, is_closed, order
+from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, order
 from fimble.features.testdraft import (
     alone,
     begins,
@@ -26,6 +26,7 @@ from fimble.features.testdraft import (
 from fimble.features.testplace import Place, Project, is_test_file, place_for
 from fimble.features.writing import (
     answers,
+    is_closed,
     is_file,
     is_sound,
     missing_imports,
@@ -207,7 +208,7 @@ async def _drafts(task: Task, plan: Plan, prompt: Prompt) -> AsyncIterator[Snaps
 
     def done(text: str) -> bool:
         nonlocal closed
-        closed = is_closed(text)
+        closed = is_closed(prompt, text)
         return closed or len(begins(framework, begin + text)) > MAX_TESTS
 
     async for text in answers(task, (prompt,), MAX_TOKENS, done):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from fimble.features.instruct import CHARS_PER_TOKEN, MORE_TOKENS
 from fimble.features.offer import Look, Offer, Other, Outcome, Task
-from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, is_closed, order
+from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, order
 from fimble.features.writing import is_file, path_of, uri_of
+from fimble.prompt.chat import fence_around
 from fimble.source.edits import Edit
 from fimble.source.languages import PLAIN
 from fimble.source.text import Snapshot
@@ -50,7 +51,7 @@ async def make(task: Task) -> Outcome:
         return Outcome(message=CANNOT)
     task.report("writing", 0.1)
     limit = MORE_TOKENS + int(len(code) / CHARS_PER_TOKEN)
-    async for text in finished(task, prompt, limit, is_closed):
+    async for text in finished(task, prompt, limit):
         if text.strip() and await _parses(task, target, text):
             return await _outcome(task, target, text.strip("\n"), is_whole=is_whole)
     return Outcome(message=NOTHING)
@@ -67,7 +68,8 @@ async def _outcome(task: Task, target: Language, text: str, *, is_whole: bool) -
     if uri:
         empty = Snapshot.open(uri, 0, target, "")
         return Outcome(other=Other(empty, (Edit(0, 0, f"{text}\n"),), is_new=True))
-    return Outcome(shown=f"```{target.id}\n{text}\n```")
+    fence = fence_around(text)
+    return Outcome(shown=f"{fence}{target.id}\n{text}\n{fence}")
 
 
 async def _free_place(task: Task, target: Language) -> str:

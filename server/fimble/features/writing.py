@@ -15,6 +15,8 @@ from fimble.check.place import closing, indent, width
 from fimble.check.stop import FENCE, SENTINEL
 from fimble.engine.messages import GREEDY, Priority, Prompt, Sampling
 from fimble.errors import EngineLoading
+from fimble.prompt.chat import FENCE as USUAL
+from fimble.prompt.chat import fence_of
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import Budget, lay_out
 from fimble.source.around import definition_of, import_lines, import_place, line_end, line_start
@@ -34,6 +36,8 @@ two cores if nothing of it was read before."""
 
 TEMPERATURE: Final = 0.7
 """Of all answers but the first: what the publisher of the catalogue's models recommends."""
+_LAST_FENCE: Final = re.compile(r"^`{3,}\s*\Z", re.MULTILINE)
+"""Small models end their answer with a short fence where it begins with a longer one."""
 CONTEXT_DEFINITIONS: Final = 3
 CONTEXT_LINES: Final = 6
 
@@ -112,14 +116,23 @@ async def _answer(  # noqa: PLR0917  (one caller, right above)
     ) as generation:
         async for piece in generation:
             text += piece.text
-            if done(text):
+            if done(text) or is_closed(prompt, text):
                 break
-    return clean(text), generation.reason != "length"
+        else:
+            if generation.reason != "length":
+                text = _LAST_FENCE.sub(fence_of(prompt), text)
+                done(text)
+    return clean(prompt, text), generation.reason != "length"
 
 
-def clean(text: str) -> str:
+def is_closed(prompt: Prompt, text: str) -> bool:
+    """Tell whether an answer has closed the fence with which it begins."""
+    return bool(_end(prompt).search(text))
+
+
+def clean(prompt: Prompt, text: str) -> str:
     """Cut what is no code: a fence, or a special token spelled out, and all behind it."""
-    for noise in (FENCE, SENTINEL):
+    for noise in (_end(prompt), SENTINEL):
         if match := noise.search(text):
             text = text[: match.start()]
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -160,7 +173,7 @@ def reaches(part: Callable[[str, int], str], outside: int) -> Callable[[str], bo
 
     def done(text: str) -> bool:
         head, newline, _ = text.rpartition("\n")
-        return bool(newline) and (part(head, outside) != head or bool(FENCE.search(head)))
+        return bool(newline) and part(head, outside) != head
 
     return done
 
@@ -269,6 +282,12 @@ async def complaints(
     """Return what the checker says of the file with the edits and did not say ``before``."""
     after = await check(task, applied(task.snapshot.text, edits))
     return list((_said(after) - _said(before)).elements())
+
+
+def _end(prompt: Prompt) -> re.Pattern[str]:
+    """Return what ends an answer: any fence, or one that is as long as that which it is in."""
+    fence = fence_of(prompt)
+    return FENCE if fence == USUAL else re.compile(rf"^[ \t]*{fence}", re.MULTILINE)
 
 
 def _said(found: Sequence[Problem] | None) -> Counter[str]:

@@ -20,6 +20,9 @@ MAX_TEMPLATE_CHARS: Final = 64 * 1024
 EDGE: Final = "\v"
 """White space that no template writes, around each placeholder: gone if the template trims."""
 
+FENCE: Final = "```"
+"""What stands around code in a conversation."""
+
 Part = int | str | Markup
 
 
@@ -48,6 +51,18 @@ def chat_prompt(
         if parts is not None:
             return Prompt((*parts, unix(begin)) if begin else parts)
     return None
+
+
+def fence_around(text: str) -> str:
+    """Return a fence for a text: longer than all that are in it, so that none of them ends it."""
+    return "`" * max((len(run) + 1 for run in re.findall(r"`{3,}", text)), default=len(FENCE))
+
+
+def fence_of(prompt: Prompt) -> str:
+    """Return the fence with which the answer to a prompt begins, the usual one if with none."""
+    last = prompt.parts[-1]
+    begun = re.match(r"`{3,}", last) if isinstance(last, str) else None
+    return begun[0] if begun else FENCE
 
 
 def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
