@@ -141,6 +141,19 @@ def test_what_is_offered_on_a_function():
     ]
 
 
+async def test_a_function_in_swift_has_a_body_to_write_anew():
+    marked = (
+        "class A {\n    func f(_ a: Int) -> Int {\n        █let b = a\n        return b\n    }\n}\n"
+    )
+    seen = look("a.swift", marked)
+    kinds = {one.kind.removeprefix(KINDS) for one in actions.offers(seen)}
+    outcome = await make(seen, offer_of(seen, "simplify"), engine("        return a\n    }\n```"))
+
+    assert {"simplify", "optimize"} <= kinds
+    changed = applied(seen.snapshot.text, outcome.edits)
+    assert changed == "class A {\n    func f(_ a: Int) -> Int {\n        return a\n    }\n}\n"
+
+
 def test_a_base_model_is_offered_what_it_can():
     kinds = [one.kind for one in actions.offers(look("a.py", WHOLE, talks=False))]
 
