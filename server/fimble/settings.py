@@ -160,8 +160,8 @@ class Verify(msgspec.Struct, frozen=True, rename="camel"):
     execute: Annotated[
         Literal["ask", "always", "never"],
         Meta(
-            description="Run the examples in a docstring, and tests, in a sandbox, to choose the"
-            " code that passes them; ask: once for each workspace."
+            description="Run the examples in a docstring or comment, and tests, in a sandbox, to"
+            " choose the code that passes them; ask: once for each workspace."
         ),
     ] = "ask"
 
