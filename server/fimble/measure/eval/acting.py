@@ -29,7 +29,7 @@ from fimble.settings import read
 from fimble.source.languages import Languages
 
 RUNNING: Final[Mapping[str, Any]] = {"verify": {"execute": "always"}}
-"""What the second side of `implement` may do, unless other settings are compared."""
+"""What the second side of `implement` may do, unless the command says what may be run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,9 @@ def _run_tasks(args: argparse.Namespace) -> int:
     from fimble.measure.eval.acting import RUNNING, evaluate_tasks  # noqa: PLC0415
     from fimble.measure.eval.rows import Suite  # noqa: PLC0415
 
-    against = RUNNING if args.suite == Suite.IMPLEMENT else None
+    # Who says what may be run has nothing to compare with.
+    compares = args.suite == Suite.IMPLEMENT and "verify" not in _merged(args.settings)
+    against = RUNNING if compares else None
     return evaluate_tasks(_task_plan(args, against), show=args.show, json_file=args.json)
 
 
