@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,13 +36,17 @@ _WIDE: Final = sandbox.Limits(
 class Tool:
     """How the programs of a language are run: ``file`` is what they are written to.
 
-    ``prelude`` comes before them. ``needs`` are the programs without which nothing can be run.
+    ``prelude`` comes before them, ``files`` stand beside them. ``needs`` are the programs without
+    which nothing can be run. ``home`` is a command that prints the folder of a toolchain that does
+    not lie with the system's programs; it takes the place of ``{home}`` in ``command``.
     """
 
     file: str
     command: tuple[str, ...]
     needs: tuple[str, ...] = ()
     prelude: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    home: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +91,34 @@ class Runner:
     async def test(self, program: Program, text: str) -> Ran:
         """Run a file with its test."""
         tool = TOOLS[program.tool]
-        files = {**dict(program.files), tool.file: f"{tool.prelude}{text}\n{program.test}\n"}
+        main = f"{tool.prelude}{text}\n{program.test}\n"
+        files = {**dict(tool.files), **dict(program.files), tool.file: main}
         if program.tool == PYTHON:
             files |= {_TELLER: TELL}
         if not self.shut_in:
             return _in_child(tool.command, files)
         limits = sandbox.Limits(SECONDS + 1.0, SECONDS) if program.tool == PYTHON else _WIDE
-        outcome = await sandbox.run(tool.command, files, limits=limits)
+        command, readable = await asyncio.to_thread(_located, tool)
+        outcome = await sandbox.run(command, files, limits=limits, readable=readable)
         said = (outcome.stdout.strip() or outcome.stderr.strip())[-SAID_CHARS:]
         return Ran(outcome.passed, "It does not end." if outcome.timed_out else said)
 
     async def passes(self, program: str) -> bool:
         """Tell whether a Python program ends without an error within limits of time and memory."""
         return (await self.test(Program(PYTHON, ""), program)).passed
+
+
+@cache
+def _located(tool: Tool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the command of a tool, and the folders outside of the system's that it reads."""
+    if not tool.home:
+        return tool.command, ()
+    done = subprocess.run(tool.home, capture_output=True, text=True, check=True)
+    home = Path(done.stdout.strip())
+    # Debian's Java has its settings elsewhere.
+    linked = {one.resolve().parent for one in (home / "conf").glob("*") if one.is_symlink()}
+    command = tuple(word.replace("{home}", str(home)) for word in tool.command)
+    return command, (str(home), *map(str, sorted(linked)))
 
 
 def _in_child(command: Sequence[str], files: Mapping[str, str]) -> Ran:
@@ -128,6 +149,14 @@ def _limit() -> None:
 
 
 PYTHON: Final = "python"
+BUILD_RUST: Final = """\
+for crate in rand regex md5; do
+    "$1" --crate-type=rlib "$crate.rs" || exit
+done
+crates="-L . --extern rand --extern regex --extern md5"
+"$1" --edition=2018 --cap-lints=allow --test $crates main.rs -o main && ./main
+"""
+"""All programs of the benchmark import these crates, and hardly any uses them: empty ones do."""
 _TELLER: Final = "tell.py"
 TOOLS: Final[Mapping[str, Tool]] = {
     PYTHON: Tool("main.py", (sys.executable, "-I", "-S", "-B", _TELLER)),
@@ -139,8 +168,26 @@ TOOLS: Final[Mapping[str, Tool]] = {
         'console.assert = (good) => { if (!good) throw new Error("An assertion failed."); };\n',
     ),
     "cpp": Tool("main.cpp", ("sh", "-c", "g++ -w -o main main.cpp && ./main"), ("g++",)),
+    "java": Tool(
+        "Main.java",
+        ("sh", "-c", "{home}/bin/javac -nowarn Main.java && {home}/bin/java Main"),
+        ("javac", "java"),
+        home=("sh", "-c", 'dirname "$(dirname "$(readlink -f "$(command -v javac)")")"'),
+    ),
+    "rust": Tool(
+        "main.rs",
+        ("sh", "build.sh", "{home}/bin/rustc"),
+        ("rustc", "cc"),
+        files=(
+            ("build.sh", BUILD_RUST),
+            ("rand.rs", "pub trait Rng {}\n"),
+            ("regex.rs", "pub struct Regex;\n"),
+            ("md5.rs", ""),
+        ),
+        home=("rustc", "--print", "sysroot"),
+    ),
 }
-"""By the benchmarks' names of languages. A Java compiler does not find its files in the sandbox."""
+"""By the benchmarks' names of languages."""
 
 TELL: Final = '''\
 import ast, linecache, re, runpy, signal, sys, traceback
