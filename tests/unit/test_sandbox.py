@@ -91,6 +91,26 @@ async def test_a_fork_bomb_fizzles():
     assert outcome.timed_out
 
 
+FORKS = """if True:
+    import os, time
+    count = 0
+    while True:
+        try:
+            if os.fork() == 0: time.sleep(60)
+        except OSError: break
+        count += 1
+    print(count, flush=True)
+    time.sleep({seconds})
+"""
+
+
+async def test_processes_are_counted_in_each_sandbox_by_itself():
+    first, second = await asyncio.gather(
+        python(FORKS.format(seconds=1)), python(FORKS.format(seconds=1))
+    )
+    assert 0 < int(first.stdout) == int(second.stdout) < LIMITS.processes
+
+
 async def test_what_is_left_behind_dies():
     code = """if True:
         import os, time

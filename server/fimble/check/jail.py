@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 NOBODY: Final = 65534
+DYNAMIC_USERS: Final = range(61184, 65520)
+"""Users that are nobody for long, as systemd gives them to services (see its "Users, Groups,
+UIDs and GIDs"). The kernel counts the processes of a user in all sandboxes together."""
 WORK: Final = "/tmp/work"  # noqa: S108  (a file system of its own, gone with the process)
 POLL_SECONDS: Final = 0.02
 ENVIRONMENT: Final = {"HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
@@ -102,7 +105,7 @@ def main() -> None:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         # The kernel kills this first, if memory runs out.
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-        separate()
+        order["user"] = separate()
         inner = os.fork()
         if inner == 0:
             be_init(order, report)
@@ -117,16 +120,20 @@ def tell(report: int, **fields: object) -> None:
     os.write(report, json.dumps(fields).encode())
 
 
-def separate() -> None:
-    """Enter new namespaces: with our own privileges as root, those of a user namespace if not."""
+def separate() -> int:
+    """Enter new namespaces: with our own privileges as root, those of a user namespace if not.
+
+    Return the user that the command is to run as.
+    """
     if os.geteuid() == 0:
         call("unshare", NAMESPACES)
-        return
+        return DYNAMIC_USERS[os.getpid() % len(DYNAMIC_USERS)]
     user, group = os.geteuid(), os.getegid()
     call("unshare", CLONE_NEWUSER | NAMESPACES)
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{NOBODY} {user} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{NOBODY} {group} 1", encoding="ascii")
+    return NOBODY
 
 
 def be_init(order: Order, report: int) -> NoReturn:
@@ -135,7 +142,7 @@ def be_init(order: Order, report: int) -> NoReturn:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         call("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
         build_tree(order)
-        lay_out(order["files"])
+        lay_out(order["files"], order["user"])
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         ready, failure = os.pipe()
         child = os.fork()
@@ -210,7 +217,7 @@ def set_attributes(path: str, attributes: int, flags: int) -> None:
     call("syscall", SYS_MOUNT_SETATTR, AT_FDCWD, path, flags, wanted, len(wanted))
 
 
-def lay_out(files: dict[str, str]) -> None:
+def lay_out(files: dict[str, str], user: int) -> None:
     """Write the command's files into its working directory, as its own."""
     work = Path(WORK)
     work.mkdir()
@@ -219,7 +226,7 @@ def lay_out(files: dict[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="")
     for path in (work, *work.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
+        os.chown(path, user, user)
 
 
 def become(order: Order, failure: int) -> NoReturn:
@@ -230,9 +237,10 @@ def become(order: Order, failure: int) -> NoReturn:
         os.chdir(WORK)
         if os.geteuid() == 0:
             os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
+        user = order["user"]
+        os.setresgid(user, user, user)
         set_limits(order)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(user, user, user)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         # Python ignores these, and a command would inherit that.
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
