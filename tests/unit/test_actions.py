@@ -495,6 +495,31 @@ async def test_what_uses_unknown_names_is_the_second_choice():
     assert "Undefined name 'unknown'" in outcome.message
 
 
+async def test_the_model_sees_how_a_function_is_used():
+    made = Chatting(lambda _tail: "return a + b\n```\n")
+    made.start()
+    seen = look("a.py", "def add(a, b):\n    █pass\n\n\nprint(add(1, 2))\nadded(3)\n")
+    other, _ = snapshot_of("test_a.py", "assert add('x', 'y') == 'xy'█\n")
+    [offer] = actions.offers(seen, [IMPLEMENT])
+    opened = {"/test_a.py": other}
+    await actions.make(Task(seen.snapshot, offer, LANGUAGES, DEFAULTS, made, opened=opened))
+
+    told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
+    assert "```\nprint(add(1, 2))\nassert add('x', 'y') == 'xy'\n```" in told
+
+
+async def test_the_model_sees_how_what_a_comment_describes_is_used():
+    chosen = read({"actions": {"checkers": {"python": ["{python}", "-c", NAMING]}}})[0]
+    made = Chatting(lambda _tail: "def unknown(a):\n    return a * 2\n```\n")
+    made.start()
+    seen = look("a.py", "# Twice a number.█\n\nprint(unknown(2) + 1)\n", chosen=chosen)
+    [offer] = actions.offers(seen, [IMPLEMENT])
+    await actions.make(Task(seen.snapshot, offer, LANGUAGES, chosen, made))
+
+    told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
+    assert "```\nprint(unknown(2) + 1)\n```" in told
+
+
 async def test_that_the_examples_fail_is_said():
     if not await sandbox.available():
         pytest.skip("code cannot be run apart from everything else here")

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from fimble.engine.scripted import Script, ScriptedEngine
-from fimble.features import actions, explain, instruct, review, rewrite
+from fimble.features import actions, explain, instruct, review
 from fimble.features.custom import kind_of
 from fimble.features.offer import Look, Offer, Task
 from fimble.settings import DEFAULTS, read
@@ -248,20 +248,3 @@ async def test_text_stays_text(kind):
 
     for part in made.prompts[0].parts:
         assert isinstance(part, str) or HOSTILE not in part.text
-
-
-@pytest.mark.parametrize(("failure", "verified"), [("", True), (None, False)])
-async def test_only_examples_that_were_found_verify(monkeypatch, failure, verified):
-    async def allowed(_task, _told):
-        return True
-
-    async def ran(_task, _name, _edits, _told):
-        return failure
-
-    monkeypatch.setattr(rewrite, "can_run", allowed)
-    monkeypatch.setattr(rewrite, "examples_failure", ran)
-    seen = look("a.py", "def f(a):\n    b = a█ + 1\n    return b\n")
-    outcome = await make(seen, offer_of(seen, "simplify"), engine("    return a + 1\n```\n"))
-
-    assert outcome.edits
-    assert outcome.verified is verified

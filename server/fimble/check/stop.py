@@ -51,6 +51,8 @@ MAX_LINE_CHARS: Final = 240
 MAX_LEADING_BLANKS: Final = 2
 LONG_LINE_CHARS: Final = 8
 _WHOLE_REST_CHARS: Final = 3
+COUNTED: Final = 13
+"""More than the months of a year."""
 
 SENTINEL: Final = re.compile(
     r"<\|(?:fim_|file_sep|repo_name|endoftext|im_start|im_end|end_of|code_)[a-z_]*(?:\|>)?"
@@ -220,6 +222,20 @@ def echoes(line: str) -> bool:
     """Tell whether a line repeats itself inside, over and over; a ruler may."""
     found = _ECHO.search(line)
     return found is not None and bool(_WORDS.search(found[1]))
+
+
+def counts_up(text: str) -> bool:
+    """Tell whether the lines at the end of a text, one to three each, only count up.
+
+    Small models enumerate cases until they are stopped.
+    """
+    lines = [re.sub(r"\d+", "", line) for line in text.split("\n")[:-1]]
+    for size in (1, 2, 3):
+        last = lines[-size * COUNTED :]
+        groups = {tuple(last[at : at + size]) for at in range(0, len(last), size)}
+        if len(last) == size * COUNTED and len(groups) == 1 and any(line.strip() for line in last):
+            return True
+    return False
 
 
 def _blank(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:

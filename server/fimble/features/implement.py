@@ -11,10 +11,12 @@ from typing import Final
 
 from fimble.check.command import Problem
 from fimble.check.place import indent, look, width
+from fimble.check.stop import counts_up
 from fimble.engine.messages import Prompt
 from fimble.features.examples import FAILS, can_run, examples_failure, told_of
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.unaided import UNKNOWN
+from fimble.features.usage import missing, uses
 from fimble.features.writing import (
     NEARBY,
     answers,
@@ -47,8 +49,6 @@ MAX_ROUNDS: Final = 3
 MAX_TOKENS: Final = 384
 HELPER_LINES: Final = 20
 """A function to help that is longer hardly ever ends."""
-COUNTED: Final = 13
-"""More than the months of a year."""
 MIN_WORDS: Final = 4
 """Letters in a comment that may be an order: `# ---` is none."""
 _VALUES: Final = ("variable", "constant")
@@ -199,22 +199,23 @@ async def _bodies(task: Task, stub: Stub, wrong: Wrong | None) -> AsyncGenerator
         rest = text[len(part(text, outside)) :].lstrip("\n")
         # The line under way may become a helper's first one; any other is not wanted already.
         helps = "\n" not in rest and (rest.startswith(word) or word.startswith(rest))
-        return not helps or _counts(text)
+        return not helps or counts_up(text)
 
-    start = stub.definition.start
+    definition = stub.definition
     words = f"Complete this {snapshot.language.name} function."
-    code = snapshot.text[max(start - NEARBY.prefix, 0) : stub.start].rstrip(" ")
-    head = snapshot.text[start : stub.start].rstrip(" ")
-    chat = _chat(task, words, code, head, wrong)
+    code = snapshot.text[_above(snapshot, definition.start) : stub.start].rstrip(" ")
+    head = snapshot.text[definition.start : stub.start].rstrip(" ")
+    used = uses(task, (definition.name,), definition.start, definition.end)
+    chat = _chat(task, words, code, used, head, wrong)
     prompts = (chat,) if wrong else (chat, _fim(task, stub))
     async for text in answers(task, prompts, MAX_TOKENS, done, whole=True):
-        if _counts(text):
+        if counts_up(text):
             continue
         helpers = part(text, outside)[len(body_part(text, outside)) :].strip("\n").rstrip()
         edit = body_edit(snapshot, stub, text)
         if edit is not None and await _is_written(task, stub, edit):
             more = with_newlines(snapshot, f"\n\n\n{helpers}") if helpers else ""
-            yield Draft(replace(edit, text=edit.text + more), stub.definition.name)
+            yield Draft(replace(edit, text=edit.text + more), definition.name)
 
 
 async def _is_written(task: Task, stub: Stub, edit: Edit) -> bool:
@@ -222,20 +223,6 @@ async def _is_written(task: Task, stub: Stub, edit: Edit) -> bool:
     after = await task.snapshot.splice(edit.start, edit.end, edit.text, 0).parse_in_slices()
     start = stub.definition.start
     return stub_around(after, task.languages, start, start) is None
-
-
-def _counts(text: str) -> bool:
-    """Tell whether the lines at the end of a text, one to three each, only count up.
-
-    Small models enumerate cases until they are stopped.
-    """
-    lines = [re.sub(r"\d+", "", line) for line in text.split("\n")[:-1]]
-    for size in (1, 2, 3):
-        last = lines[-size * COUNTED :]
-        groups = {tuple(last[at : at + size]) for at in range(0, len(last), size)}
-        if len(last) == size * COUNTED and len(groups) == 1 and any(line.strip() for line in last):
-            return True
-    return False
 
 
 def _with_helpers(snapshot: Snapshot, stub: Stub) -> Callable[[str, int], str]:
@@ -286,18 +273,29 @@ def _header(snapshot: Snapshot, stub: Stub) -> str:
     return snapshot.line_text(snapshot.line_of(stub.definition.start))
 
 
-def _chat(task: Task, words: str, code: str, begin: str, wrong: Wrong | None) -> Prompt | None:
+def _above(snapshot: Snapshot, offset: int) -> int:
+    """Return the line start from which on the model reads what stands above an offset."""
+    first = snapshot.line_of(max(offset - NEARBY.prefix, 0))
+    return snapshot.line_starts[min(first + 1, snapshot.line_of(offset)) if first else 0]
+
+
+def _chat(  # noqa: PLR0917  (two callers)
+    task: Task, words: str, code: str, used: str, begin: str, wrong: Wrong | None
+) -> Prompt | None:
     """Ask in words, which models that follow instructions understand better.
 
-    ``begin`` is the end of the code with which the answer begins, and ``wrong`` what it wrote
-    before, to be mended.
+    ``used`` are lines that use it, ``begin`` is the end of the code with which the answer begins,
+    and ``wrong`` what it wrote before, to be mended.
     """
     info = task.engine.status.info
     if info is None:
         return None
     order = f"{words} Answer with the code only."
-    fence = fence_around(code + ("" if wrong is None else wrong.text))
-    messages: tuple[Message, ...] = (Message("user", f"{order}\n\n{fence}\n{code}\n{fence}"),)
+    fence = fence_around(code + used + ("" if wrong is None else wrong.text))
+    about = f"{order}\n\n{fence}\n{code}\n{fence}"
+    if used:
+        about += f"\n\nIt is used in these lines.\n\n{fence}\n{used}\n{fence}"
+    messages: tuple[Message, ...] = (Message("user", about),)
     if wrong is not None:
         messages += (
             Message("assistant", f"{fence}\n{(begin + wrong.text).lstrip()}\n{fence}"),
@@ -314,9 +312,10 @@ async def _from_comment(task: Task, wrong: Wrong | None) -> AsyncGenerator[Draft
     inside = enclosing(snapshot, task.languages, offer.start, offer.end, callable_only=True)
     part = definition_part if inside is None else _statements
     words = f"Write the {snapshot.language.name} code that the comment at the end describes."
-    above = snapshot.text[max(offer.start - NEARBY.prefix, 0) : offer.end]
+    above = snapshot.text[_above(snapshot, offer.start) : offer.end]
+    used = uses(task, missing(await check(task, snapshot.text)), offer.start, offer.end)
     # Asked for a method, models write the class around it once more.
-    chat = None if inside or space else _chat(task, words, above, "", wrong)
+    chat = None if inside or space else _chat(task, words, above, used, "", wrong)
     lead = f"{snapshot.newline}{space}"
     fim = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
     prompts = (chat,) if wrong else (chat, fim)

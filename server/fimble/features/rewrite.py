@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from fimble.features.examples import can_run, examples_failure, told_of
 from fimble.features.implement import body_done, body_edit
 from fimble.features.instruct import CHARS_PER_TOKEN, MORE_TOKENS
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.orders import CANNOT, MAX_CODE, TOO_LONG, finished, order
+from fimble.features.proof import disproved, proof_of
 from fimble.features.writing import check, complaints, is_sound, missing_imports, with_newlines
 from fimble.source.around import Definition, Stub, code_within, enclosing, stub_of
 from fimble.source.edits import Edit, line_edits
@@ -97,8 +97,7 @@ async def _better(task: Task, way: _Way, code: Stub) -> Outcome:
     prompt = _order(task, function, words, head if head.endswith("\n") else f"{head}\n")
     if prompt is None:
         return Outcome(message=CANNOT)
-    told = told_of(task, function)
-    runs = await can_run(task, told)
+    proof = await proof_of(task, function)
     before = await check(task, snapshot.text)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
     async for text in finished(task, prompt, limit, body_done(snapshot, code), old):
@@ -108,10 +107,9 @@ async def _better(task: Task, way: _Way, code: Stub) -> Outcome:
         outcome = await _checked(task, edit, before)
         if outcome is None:
             continue
-        edits = outcome.edits
-        failure = await examples_failure(task, function.name, edits, told) if runs else None
-        if not failure:
-            return replace(outcome, verified=failure is not None)
+        fails = await disproved(task, proof, outcome.edits)
+        if not fails:
+            return replace(outcome, verified=fails is not None)
     return Outcome(message=NOTHING)
 
 
@@ -148,15 +146,19 @@ async def _typed(task: Task, function: Definition) -> Outcome:
     def done(text: str) -> bool:
         return _header(text) is not None
 
+    proof = await proof_of(task, function)
     before = await check(task, snapshot.text)
     limit = MORE_TOKENS + int(len(old) / CHARS_PER_TOKEN)
     async for text in finished(task, prompt, limit, done):
         new = _header(text) or ""
         if _bare(new) == _bare(old) or not _only_adds(old, new):
             continue
-        edit = Edit(start, end, with_newlines(snapshot, new))
-        if outcome := await _checked(task, edit, before):
-            return outcome
+        outcome = await _checked(task, Edit(start, end, with_newlines(snapshot, new)), before)
+        if outcome is None:
+            continue
+        fails = await disproved(task, proof, outcome.edits)
+        if not fails:
+            return replace(outcome, verified=fails is not None)
     return Outcome(message=NOTHING)
 
 

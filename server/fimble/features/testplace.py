@@ -11,7 +11,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from fimble.features.writing import path_of
+
 if TYPE_CHECKING:
+    from fimble.features.offer import Task
     from fimble.source.languages import Framework, Tests
 
 MAX_FILES: Final = 20_000
@@ -36,6 +39,18 @@ class Project:
         whole = self.root / path
         text = self.opened.get(whole.as_posix())
         return read_source(whole, MAX_BYTES) if text is None else text
+
+
+def project_of(task: Task) -> tuple[Project, PurePosixPath]:
+    """Return the workspace of a task, and where in it its file is; its folder, if it has none."""
+    snapshot = task.snapshot
+    path = PurePosixPath(path_of(snapshot))
+    root = path.parent if task.root is None else PurePosixPath(task.root.as_posix())
+    if not path.is_relative_to(root):
+        root = path.parent
+    opened = {where: one.text for where, one in task.opened.items()}
+    project = Project(Path(root), opened | {path.as_posix(): snapshot.text})
+    return project, path.relative_to(root)
 
 
 @dataclass(frozen=True, slots=True)

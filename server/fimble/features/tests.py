@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from fimble.check.command import compiles
@@ -23,7 +23,7 @@ from fimble.features.testdraft import (
     tests_in,
     without,
 )
-from fimble.features.testplace import Place, Project, is_test_file, place_for
+from fimble.features.testplace import Place, Project, is_test_file, place_for, project_of
 from fimble.features.writing import (
     answers,
     is_closed,
@@ -163,16 +163,9 @@ def _holds_test(snapshot: Snapshot, definition: Definition, test: str) -> bool:
 
 def _plan(task: Task, tests: Tests, subject: Subject) -> Plan | None:
     """Look at the workspace; None if no test could import the file."""
-    snapshot = task.snapshot
-    path = PurePosixPath(path_of(snapshot))
-    root = path.parent if task.root is None else PurePosixPath(task.root.as_posix())
-    if not path.is_relative_to(root):
-        root = path.parent
-    opened = {where: one.text for where, one in task.opened.items()}
-    project = Project(Path(root), opened | {path.as_posix(): snapshot.text})
-    at, outer = path.relative_to(root), subject.outer.name
-    place = place_for(project, at, tests, outer, subject.name)
-    lead = "" if place is None else _lead(snapshot, tests, place)
+    project, at = project_of(task)
+    place = place_for(project, at, tests, subject.outer.name, subject.name)
+    lead = "" if place is None else _lead(task.snapshot, tests, place)
     return None if place is None else Plan(subject, project, place, lead, tests.gap)
 
 

@@ -86,7 +86,9 @@ class Runner:
         if tool == PYTHON:
             return True
         known = TOOLS.get(tool)
-        return self.shut_in and known is not None and all(map(shutil.which, known.needs))
+        if not self.shut_in or known is None or not all(map(shutil.which, known.needs)):
+            return False
+        return _located(known) is not None
 
     async def test(self, program: Program, text: str) -> Ran:
         """Run a file with its test."""
@@ -98,7 +100,9 @@ class Runner:
         if not self.shut_in:
             return _in_child(tool.command, files)
         limits = sandbox.Limits(SECONDS + 1.0, SECONDS) if program.tool == PYTHON else _WIDE
-        command, readable = await asyncio.to_thread(_located, tool)
+        located = await asyncio.to_thread(_located, tool)
+        assert located is not None, "it can be run"
+        command, readable = located
         outcome = await sandbox.run(command, files, limits=limits, readable=readable)
         said = (outcome.stdout.strip() or outcome.stderr.strip())[-SAID_CHARS:]
         return Ran(outcome.passed, "It does not end." if outcome.timed_out else said)
@@ -109,11 +113,16 @@ class Runner:
 
 
 @cache
-def _located(tool: Tool) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the command of a tool, and the folders outside of the system's that it reads."""
+def _located(tool: Tool) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Return the command of a tool, and the folders outside of the system's that it reads.
+
+    None if there is only a launcher, and no toolchain that it could launch.
+    """
     if not tool.home:
         return tool.command, ()
-    done = subprocess.run(tool.home, capture_output=True, text=True, check=True)
+    done = subprocess.run(tool.home, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return None
     home = Path(done.stdout.strip())
     # Debian's Java has its settings elsewhere.
     linked = {one.resolve().parent for one in (home / "conf").glob("*") if one.is_symlink()}
