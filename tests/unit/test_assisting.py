@@ -201,11 +201,12 @@ async def test_the_order_holds_the_instruction_and_the_code():
 
 
 async def test_an_explanation_is_shown():
-    made = engine("## What it does\nNothing.\n\n```python\nf(1)\n```")
+    made = engine("Nothing.\n\n```python\nf(1)\n```")
     seen = look("a.py", WHOLE)
     outcome = await make(seen, offer_of(seen, explain.KIND), made)
 
-    assert outcome.shown == "## What it does\nNothing.\n\n```python\nf(1)\n```"
+    assert told(made.prompts[0]).endswith(explain.BEGIN)
+    assert outcome.shown == f"{explain.BEGIN}Nothing.\n\n```python\nf(1)\n```"
     assert outcome.edits == ()
 
 
@@ -214,7 +215,7 @@ async def test_an_explanation_does_not_go_in_circles():
     seen = look("a.py", WHOLE)
     outcome = await make(seen, offer_of(seen, explain.KIND), made)
 
-    assert outcome.shown == "1. It cannot count beyond ten."
+    assert outcome.shown == f"{explain.BEGIN}1. It cannot count beyond ten."
 
 
 async def test_a_custom_action_may_take_an_instruction():

@@ -14,6 +14,8 @@ from fimble.source.around import enclosing, stub_of
 
 KIND: Final = "source.fimble.explain"
 MAX_TOKENS: Final = 320
+BEGIN: Final = "## What it does\n\n"
+"""How the answer begins: a small model that sees the first heading writes the others too."""
 NOTHING: Final = "There is nothing to explain here."
 
 
@@ -41,13 +43,16 @@ async def make(task: Task) -> Outcome:
     language = task.snapshot.language
     words = (
         f"Explain this {language.name} code briefly, in Markdown with three headings:"
-        " What it does, Complexity (time and space), Pitfalls."
+        " `## What it does`, `## Complexity` (time and space), `## Pitfalls`."
     )
     fence = fence_around(code)
     asked = Message("user", f"{words}\n\n{fence}{language.id}\n{code}\n{fence}")
-    prompt = chat_prompt((asked,), model(task.engine))
+    prompt = chat_prompt((asked,), model(task.engine), begin=BEGIN)
     if prompt is None:
         return Outcome(message=CANNOT)
     task.report("reading", 0.05)
     text = await spoken(task, prompt, MAX_TOKENS)
-    return Outcome(shown=text) if text else Outcome(message=NOTHING)
+    if not text:
+        return Outcome(message=NOTHING)
+    # Some write the heading once more.
+    return Outcome(shown=BEGIN + text.removeprefix(BEGIN.rstrip()).lstrip("\n"))
