@@ -21,9 +21,6 @@ ANSWERS = {
 }
 
 
-IN_COMMENTS = "fimble.completion.inComments"
-
-
 @pytest.fixture(scope="module")
 def script(tmp_path_factory):
     file = tmp_path_factory.mktemp("script") / "script.json"
@@ -142,31 +139,6 @@ def test_a_quick_fix_from_the_light_bulb(window, screenshot):
     window.press("ArrowLeft")
     window.choose_action("Fix: Undefined name", screenshot.with_stem("fix"))
     window.until(lambda: window.saved() == "total = 1 + 1", window.saved)
-
-
-def test_a_setting_of_vs_code_reaches_the_server(window, code_server):
-    """Comments are left alone from here on."""
-    written = code_server.user_data / "User" / "settings.json"
-    window.open("setting.py")
-    window.type("# total = ")
-    window.wait_for_ghost("price * count + tax")
-    window.run("Preferences: Open Settings (UI)")
-    window.page.locator(".settings-editor .suggest-input-container").click()
-    window.page.keyboard.type(f"@id:{IN_COMMENTS}")
-    box = window.page.locator(f'[data-key="{IN_COMMENTS}"] .setting-value-checkbox').first
-    box.click()
-    # It is written a moment later, and not at all if the settings are closed meanwhile.
-    window.until(lambda: f'"{IN_COMMENTS}": false' in written.read_text(), written.read_text)
-    window.press("Escape")
-    box.wait_for(state="hidden")
-
-    def why_not():
-        window.run("Notifications: Clear All Notifications")
-        window.focus()
-        window.press("Space", "Backspace")
-        return window.why()
-
-    window.until(lambda: "no suggestions in comments" in why_not(), why_not)
 
 
 def test_restarting_twice_at_once_leaves_one_server(window, code_server):
