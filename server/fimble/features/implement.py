@@ -97,24 +97,29 @@ async def make(task: Task) -> Outcome:
     """Try candidates until one parses, compiles, defines what it should and passes its examples."""
     task.report("writing", 0.1)
     snapshot, offer = task.snapshot, task.offer
+    before = await check(task, snapshot.text)
     stub = stub_around(snapshot, task.languages, offer.start, offer.start)
     if stub is None or stub.definition.start < offer.start:
-        return await _best(
-            task, partial(_from_comment, task), snapshot.text[offer.start : offer.end]
-        )
-    told = told_of(task, stub.definition)
-    return await _best(task, partial(_bodies, task, stub), told)
+        used = uses(task, missing(before), offer.start, offer.end)
+        told = snapshot.text[offer.start : offer.end]
+        return await _best(task, partial(_from_comment, task, used), told, before)
+    definition = stub.definition
+    used = uses(task, (definition.name,), definition.start, definition.end)
+    return await _best(task, partial(_bodies, task, stub, used), told_of(task, definition), before)
 
 
 async def _best(
-    task: Task, drafts: Callable[[Wrong | None], AsyncGenerator[Draft, None]], told: str
+    task: Task,
+    drafts: Callable[[Wrong | None], AsyncGenerator[Draft, None]],
+    told: str,
+    before: Sequence[Problem] | None,
 ) -> Outcome:
     """Return the first sound draft, or the first that passes the examples where those may run.
 
-    ``drafts`` writes them, or mends one that is wrong; ``told`` says what they should do.
+    ``drafts`` writes them, or mends one that is wrong; ``told`` says what they should do, and
+    ``before`` is what the checker says of the file as it is.
     """
     examples = told if await can_run(task, told) else ""
-    before = await check(task, task.snapshot.text)
     failed: list[tuple[Outcome, Wrong]] = []
 
     async def judged(draft: Draft) -> Outcome | None:
@@ -190,7 +195,9 @@ def _fim(task: Task, stub: Stub) -> Prompt:
     return infill(task.snapshot, stub.start, stub.end, task.engine, lead=lead)
 
 
-async def _bodies(task: Task, stub: Stub, wrong: Wrong | None) -> AsyncGenerator[Draft, None]:
+async def _bodies(
+    task: Task, stub: Stub, used: str, wrong: Wrong | None
+) -> AsyncGenerator[Draft, None]:
     """Yield bodies for a stub, each with the functions that it calls and that follow it."""
     snapshot, header = task.snapshot, _header(task.snapshot, stub)
     part, outside, word = _with_helpers(snapshot, stub), width(header), f"{header.split()[0]} "
@@ -205,7 +212,6 @@ async def _bodies(task: Task, stub: Stub, wrong: Wrong | None) -> AsyncGenerator
     words = f"Complete this {snapshot.language.name} function."
     code = snapshot.text[_above(snapshot, definition.start) : stub.start].rstrip(" ")
     head = snapshot.text[definition.start : stub.start].rstrip(" ")
-    used = uses(task, (definition.name,), definition.start, definition.end)
     chat = _chat(task, words, code, used, head, wrong)
     prompts = (chat,) if wrong else (chat, _fim(task, stub))
     async for text in answers(task, prompts, MAX_TOKENS, done, whole=True):
@@ -305,7 +311,7 @@ def _chat(  # noqa: PLR0917  (two callers)
     return chat_prompt(messages, info, begin=f"{fence}\n{begin}")
 
 
-async def _from_comment(task: Task, wrong: Wrong | None) -> AsyncGenerator[Draft, None]:
+async def _from_comment(task: Task, used: str, wrong: Wrong | None) -> AsyncGenerator[Draft, None]:
     """Yield what belongs below a comment: statements inside a function, else a definition."""
     snapshot, offer = task.snapshot, task.offer
     space = indent(snapshot.line_text(snapshot.line_of(offer.start)))
@@ -313,7 +319,6 @@ async def _from_comment(task: Task, wrong: Wrong | None) -> AsyncGenerator[Draft
     part = definition_part if inside is None else _statements
     words = f"Write the {snapshot.language.name} code that the comment at the end describes."
     above = snapshot.text[_above(snapshot, offer.start) : offer.end]
-    used = uses(task, missing(await check(task, snapshot.text)), offer.start, offer.end)
     # Asked for a method, models write the class around it once more.
     chat = None if inside or space else _chat(task, words, above, used, "", wrong)
     lead = f"{snapshot.newline}{space}"
