@@ -87,7 +87,7 @@ class Telling(Launcher):
 
 
 class TellingEngine(ScriptedEngine):
-    WORDS = ("circle_area", "disc_area", "env_token", "ignored_name")
+    WORDS = ("circle_area", "disc_area", "env_token", "ignored_name", "radius_in_metres")
 
     def generate(self, prompt, **options):
         *before, _ = (part for part in prompt.parts if isinstance(part, str))

@@ -95,6 +95,25 @@ async def test_the_context_found_while_typing_is_read_in_the_background(scenario
         assert await seen(editor, uri) == "circle_area"
 
 
+async def test_an_action_is_told_what_other_files_define(scenario, project):
+    uri, stub = (project / "main.py").as_uri(), "def twice(radius):\n    pass  # circle_area\n"
+    shapes = project / "shapes.py"
+    async with scenario("telling") as editor:
+        await editor.initialize(project)
+        await editor.flush()
+        editor.open(shapes.as_uri(), SHAPES)
+        # It counts before it is saved.
+        editor.replace_all(shapes.as_uri(), SHAPES.replace("(radius)", "(radius_in_metres)"))
+        editor.open(uri, stub)
+        await editor.flush()
+        [action, *_] = await editor.code_actions(
+            uri, 5, 5, only=["refactor.rewrite.fimble.implement"]
+        )
+        resolved = await editor.request("codeAction/resolve", action)
+        editor.apply(resolved["edit"])
+        assert "radius_in_metres" in editor.text(uri)
+
+
 async def popup(editor, uri):
     """The labels in the popup at the end of a file."""
     end = editor.position(editor.documents[uri], len(editor.text(uri)))

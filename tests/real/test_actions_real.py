@@ -4,7 +4,8 @@ import pytest
 
 from fimble.check import sandbox
 from fimble.features import actions
-from fimble.features.offer import Diagnostic, Look, Offer, Task
+from fimble.features.offer import Diagnostic, Elsewhere, Look, Offer, Task
+from fimble.prompt.library import Library
 from fimble.settings import DEFAULTS
 from fimble.source.edits import applied
 from goldens import LANGUAGES, snapshot_of
@@ -118,3 +119,51 @@ async def test_tests_are_written_and_pass(engine):
     assert edit.text.startswith("from clamping import clamp\n\n\ndef test_")
     assert "assert clamp(" in edit.text
     assert outcome.verified == await sandbox.available()
+
+
+SHOP = '''\
+class Entry:
+    def __init__(self, net_cents, how_many):
+        self.net_cents = net_cents
+        self.how_many = how_many
+
+    def gross_cents(self) -> int:
+        """The price of all pieces, taxes included."""
+        return self.net_cents * self.how_many * 119 // 100
+
+
+class Order:
+    """What somebody wants; its entries are in `basket`."""
+
+    def __init__(self, basket):
+        self.basket = basket
+'''
+PRICE = '''\
+from shop import Entry, Order
+
+
+def price(order: Order) -> int:
+    """The sum of the gross prices of all entries of an order, in cents."""
+    pass█
+'''
+
+
+@pytest.mark.parametrize("knows", [True, False])
+async def test_what_another_file_defines_is_used(engine, tmp_path, knows):
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "shop.py").write_text(SHOP)
+    library = Library(tmp_path, root, LANGUAGES, exclude=(), max_files=9, max_bytes=9999)
+    list(library.scan())
+    library.take("price.py", "python", PRICE.replace("█", ""))
+
+    async def elsewhere(names):
+        defined, uses = library.about("price.py", names) if knows else ((), ())
+        return Elsewhere(tuple(defined), tuple(uses))
+
+    kind = "refactor.rewrite.fimble.implement"
+    text, outcome = await make(engine, "price.py", PRICE, kind, elsewhere=elsewhere)
+
+    assert outcome.edits, outcome.message
+    assert ("basket" in text and ".gross_cents()" in text) is knows
+    library.close()

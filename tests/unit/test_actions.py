@@ -11,7 +11,8 @@ from fimble.check import sandbox
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.features import actions, kinds
 from fimble.features.examples import FAILS
-from fimble.features.offer import Diagnostic, Look, Task
+from fimble.features.offer import Diagnostic, Elsewhere, Look, Task
+from fimble.prompt.context import Snippet
 from fimble.settings import DEFAULTS, read
 from fimble.source.edits import Edit, applied, line_edits, rebased
 from goldens import LANGUAGES, snapshot_of
@@ -717,3 +718,64 @@ async def test_a_mended_function_passes_its_examples():
 
     assert "return a * 2" in applied(snapshot.text, outcome.edits)
     assert outcome.verified
+
+
+def knowing(*definitions, uses=()):
+    """What the workspace says, and the names that it was asked for."""
+    asked = []
+
+    async def elsewhere(names):
+        asked.append(tuple(names))
+        return Elsewhere(definitions, uses)
+
+    return elsewhere, asked
+
+
+SHOP = Snippet("shop.py", "class Order:\n    lines: list[int]")
+
+
+async def test_the_model_sees_what_other_files_say_of_a_stub():
+    made = Chatting(lambda _tail: "return sum(order.lines)\n```\n")
+    made.start()
+    seen = look("a.py", "def total(order: Order):\n    █pass\n")
+    elsewhere, asked = knowing(SHOP, uses=("assert total(one) == 2",))
+    [offer] = actions.offers(seen, [IMPLEMENT])
+    await actions.make(Task(seen.snapshot, offer, LANGUAGES, DEFAULTS, made, elsewhere=elsewhere))
+
+    told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
+    assert "```\n# shop.py\nclass Order:\n    lines: list[int]\n\ndef total(" in told
+    assert "lines.\n\n```\nassert total(one) == 2\n```" in told
+    assert ("total",) in asked
+    assert any("Order" in names for names in asked)
+
+
+async def test_the_model_sees_what_other_files_say_of_wrong_lines():
+    elsewhere, asked = knowing(SHOP)
+    wrong = Diagnostic(0, 5, "`Order` has no member 'items'")
+    marked = "print(order.items)█\n"
+    answers = lambda _tail: "print(order.lines)\n"  # noqa: E731
+    text, _, made = await make(
+        "a.py", marked, answers, "quickfix.fimble", wrong, elsewhere=elsewhere
+    )
+
+    assert text == "print(order.lines)\n"
+    told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
+    assert "# shop.py\nclass Order:\n    lines: list[int]\n\n" in told
+    assert asked == [("print", "order", "items", "Order")]
+
+
+async def test_the_model_sees_what_other_files_say_of_a_wrong_function():
+    made = Chatting(lambda _tail: "    return sum(order.lines)\n```\n")
+    made.start()
+    marked = (
+        "def total(order: Order):\n    one = 1\n    two = 2\n    three = 3\n    return order█\n"
+    )
+    text = marked.replace("█", "")
+    wrong = Diagnostic(0, len(text) - 1, "total(one) gives an Order, not a number")
+    seen = look("a.py", marked, wrong)
+    offer = next(one for one in actions.offers(seen) if one.kind == "quickfix.fimble")
+    elsewhere, _ = knowing(SHOP)
+    await actions.make(Task(seen.snapshot, offer, LANGUAGES, DEFAULTS, made, elsewhere=elsewhere))
+
+    told = "".join(part for part in made.prompts[0].parts if isinstance(part, str))
+    assert "```\n# shop.py\nclass Order:\n    lines: list[int]\n\ndef total(" in told

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from fimble.prompt.asking import (
+    About,
+    AskAbout,
     AskNames,
     Done,
     Names,
@@ -249,6 +251,36 @@ def test_names_of_imported_files_come_first_then_others(root, typed, receiver, n
     assert made[-1] == Done(1, 5)
     answers, _ = served(workspace(root), opened, ask)
     assert answers[0] == Names(3, tuple(names))
+
+
+CIRCLE = "class Circle:\n    def circumference(self) -> float:"
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "defined", "uses"),
+    [
+        # Of two classes the one that is imported is meant.
+        ("app/main.py", ("Circle",), {"geo/shapes.py": CIRCLE}, ["shape = Circle(7)"]),
+        ("app/report.py", ("Circle",), {}, ["circle = Circle(2)"]),
+        ("app/report.py", ("circumference",), {"geo/shapes.py": CIRCLE}, []),
+        # What a file defines itself is meant, and a definition is no use.
+        ("app/report.py", ("report",), {}, []),
+        (
+            "app/main.py",
+            ('a" OR "Circle', "nothing", ""),
+            {"geo/shapes.py": CIRCLE},
+            ["shape = Circle(7)"],
+        ),
+        ("app/main.py", (), {}, []),
+    ],
+)
+def test_what_other_files_say_of_names(root, path, names, defined, uses):
+    opened = Open(str(root / path), LANGUAGES.for_path(path).id, PROJECT[path])
+    served(workspace(root), Wait(1))
+    answers, _ = served(workspace(root), opened, AskAbout(3, str(root / path), names))
+    [about] = [one for one in answers if isinstance(one, About)]
+    assert {one.path: one.text for one in about.definitions} == defined
+    assert sorted(set(about.uses)) == uses
 
 
 def test_files_of_no_folder_are_nobodys(root):

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from fimble.engine.messages import Profile
+from fimble.features.offer import Elsewhere
 from fimble.prompt.asking import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
+    About,
     Ask,
+    AskAbout,
     AskNames,
     Closed,
     Done,
@@ -54,6 +57,8 @@ PATIENCE_S: Final = 5.0
 """How long an answer may take; the index process rests for nobody who asks."""
 NAMES_S: Final = 0.015
 """How long a popup waits for names; what comes later is there for the word's next key."""
+ABOUT_S: Final = 1.0
+"""How long an action waits for what other files say; it then goes on without."""
 MAX_NAMES: Final = 100
 MAX_TEXT: Final = 400_000
 """Larger documents are not sent: they get no context."""
@@ -194,6 +199,16 @@ class WorkspaceIndex:
         ask = AskNames(number, path, named.typed, receiver, MAX_NAMES)
         answer = await self._ask(number, ask)
         named.names = answer.names if isinstance(answer, Names) else ()
+
+    async def about(self, path: str, names: Sequence[str]) -> Elsewhere:
+        """Return how other files define names and call them; nothing if the index is busy."""
+        if not self.is_running:
+            return Elsewhere()
+        number = self._next_id()
+        answer = await self._ask(number, AskAbout(number, path, tuple(names)), patience_s=ABOUT_S)
+        return (
+            Elsewhere(answer.definitions, answer.uses) if isinstance(answer, About) else Elsewhere()
+        )
 
     async def idle(self) -> None:
         """Return when nothing is left to read."""

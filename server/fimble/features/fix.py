@@ -15,10 +15,10 @@ from fimble.features.examples import FAILS, can_run, examples_failure, told_of
 from fimble.features.mend import FEW_LINES, function_anew, function_around
 from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.unaided import QUOTED, SPARE, without_model
+from fimble.features.usage import definitions
 from fimble.features.writing import (
     answers,
     check,
-    definitions_of,
     infill,
     is_sound,
     missing_imports,
@@ -27,6 +27,7 @@ from fimble.features.writing import (
 from fimble.prompt.fim import unix
 from fimble.source.around import line_end, line_start
 from fimble.source.edits import Edit, applied, line_edits
+from fimble.source.identifiers import identifiers
 from fimble.source.text import Snapshot
 from fimble.source.tree import error_count
 
@@ -161,9 +162,10 @@ async def _lines_anew(
     """Yield the lines as the model would write them in their place, knowing what is wrong."""
     snapshot = task.snapshot
     notes = [diagnostic.message, *diagnostic.related]
-    context = definitions_of(task, diagnostic)
     first, last = _lines(snapshot, diagnostic)
     line = snapshot.text[first:last]
+    names = dict.fromkeys((*identifiers(line), *QUOTED.findall(diagnostic.message)))
+    context = await definitions(task, tuple(names), diagnostic.start)
     space, count = indent(line), line.count("\n") + 1
     place = infill(snapshot, first, last, task.engine, context=context)
     mark = snapshot.language.line_comment

@@ -16,7 +16,7 @@ from fimble.engine.messages import Prompt
 from fimble.features.examples import FAILS, can_run, examples_failure, told_of
 from fimble.features.offer import Look, Offer, Outcome, Task
 from fimble.features.unaided import UNKNOWN
-from fimble.features.usage import missing, uses
+from fimble.features.usage import Usage, missing, usage
 from fimble.features.writing import (
     NEARBY,
     answers,
@@ -28,6 +28,7 @@ from fimble.features.writing import (
     infill,
     is_sound,
     missing_imports,
+    model,
     reaches,
     with_newlines,
 )
@@ -100,12 +101,12 @@ async def make(task: Task) -> Outcome:
     before = await check(task, snapshot.text)
     stub = stub_around(snapshot, task.languages, offer.start, offer.start)
     if stub is None or stub.definition.start < offer.start:
-        used = uses(task, missing(before), offer.start, offer.end)
+        known = await usage(task, missing(before), offer.start, offer.end)
         told = snapshot.text[offer.start : offer.end]
-        return await _best(task, partial(_from_comment, task, used), told, before)
+        return await _best(task, partial(_from_comment, task, known), told, before)
     definition = stub.definition
-    used = uses(task, (definition.name,), definition.start, definition.end)
-    return await _best(task, partial(_bodies, task, stub, used), told_of(task, definition), before)
+    known = await usage(task, (definition.name,), definition.start, definition.end)
+    return await _best(task, partial(_bodies, task, stub, known), told_of(task, definition), before)
 
 
 async def _best(
@@ -189,14 +190,14 @@ def _space(snapshot: Snapshot, stub: Stub) -> str:
     return indent(_header(snapshot, stub)) + look(snapshot, stub.start).unit
 
 
-def _fim(task: Task, stub: Stub) -> Prompt:
+def _fim(task: Task, stub: Stub, context: str) -> Prompt:
     """Ask for what is missing in the file, whose other side it sees as well."""
     lead = _lead(task.snapshot, stub)
-    return infill(task.snapshot, stub.start, stub.end, task.engine, lead=lead)
+    return infill(task.snapshot, stub.start, stub.end, task.engine, lead=lead, context=context)
 
 
 async def _bodies(
-    task: Task, stub: Stub, used: str, wrong: Wrong | None
+    task: Task, stub: Stub, known: Usage, wrong: Wrong | None
 ) -> AsyncGenerator[Draft, None]:
     """Yield bodies for a stub, each with the functions that it calls and that follow it."""
     snapshot, header = task.snapshot, _header(task.snapshot, stub)
@@ -212,8 +213,8 @@ async def _bodies(
     words = f"Complete this {snapshot.language.name} function."
     code = snapshot.text[_above(snapshot, definition.start) : stub.start].rstrip(" ")
     head = snapshot.text[definition.start : stub.start].rstrip(" ")
-    chat = _chat(task, words, code, used, head, wrong)
-    prompts = (chat,) if wrong else (chat, _fim(task, stub))
+    chat = _chat(task, words, code, known, head, wrong)
+    prompts = (chat,) if wrong else (chat, _fim(task, stub, known.defined))
     async for text in answers(task, prompts, MAX_TOKENS, done, whole=True):
         if counts_up(text):
             continue
@@ -286,21 +287,19 @@ def _above(snapshot: Snapshot, offset: int) -> int:
 
 
 def _chat(  # noqa: PLR0917  (two callers)
-    task: Task, words: str, code: str, used: str, begin: str, wrong: Wrong | None
+    task: Task, words: str, code: str, known: Usage, begin: str, wrong: Wrong | None
 ) -> Prompt | None:
     """Ask in words, which models that follow instructions understand better.
 
-    ``used`` are lines that use it, ``begin`` is the end of the code with which the answer begins,
-    and ``wrong`` what it wrote before, to be mended.
+    ``begin`` is the end of the code with which the answer begins, and ``wrong`` what the model
+    wrote before, to be mended.
     """
-    info = task.engine.status.info
-    if info is None:
-        return None
     order = f"{words} Answer with the code only."
-    fence = fence_around(code + used + ("" if wrong is None else wrong.text))
+    code = known.defined + code
+    fence = fence_around(code + known.used + ("" if wrong is None else wrong.text))
     about = f"{order}\n\n{fence}\n{code}\n{fence}"
-    if used:
-        about += f"\n\nIt is used in these lines.\n\n{fence}\n{used}\n{fence}"
+    if known.used:
+        about += f"\n\nIt is used in these lines.\n\n{fence}\n{known.used}\n{fence}"
     messages: tuple[Message, ...] = (Message("user", about),)
     if wrong is not None:
         messages += (
@@ -308,10 +307,12 @@ def _chat(  # noqa: PLR0917  (two callers)
             Message("user", f"Checking it gave this. Mend it.\n\n{wrong.failure}"),
         )
     begin = begin if begin.endswith("\n") or not begin else f"{begin}\n"
-    return chat_prompt(messages, info, begin=f"{fence}\n{begin}")
+    return chat_prompt(messages, model(task.engine), begin=f"{fence}\n{begin}")
 
 
-async def _from_comment(task: Task, used: str, wrong: Wrong | None) -> AsyncGenerator[Draft, None]:
+async def _from_comment(
+    task: Task, known: Usage, wrong: Wrong | None
+) -> AsyncGenerator[Draft, None]:
     """Yield what belongs below a comment: statements inside a function, else a definition."""
     snapshot, offer = task.snapshot, task.offer
     space = indent(snapshot.line_text(snapshot.line_of(offer.start)))
@@ -320,9 +321,10 @@ async def _from_comment(task: Task, used: str, wrong: Wrong | None) -> AsyncGene
     words = f"Write the {snapshot.language.name} code that the comment at the end describes."
     above = snapshot.text[_above(snapshot, offer.start) : offer.end]
     # Asked for a method, models write the class around it once more.
-    chat = None if inside or space else _chat(task, words, above, used, "", wrong)
+    chat = None if inside or space else _chat(task, words, above, known, "", wrong)
     lead = f"{snapshot.newline}{space}"
-    fim = infill(snapshot, offer.end, offer.end, task.engine, lead=lead)
+    at = offer.end
+    fim = infill(snapshot, at, at, task.engine, lead=lead, context=known.defined)
     prompts = (chat,) if wrong else (chat, fim)
     outside = width(space + "x")
     async for text in answers(task, prompts, MAX_TOKENS, reaches(part, outside), whole=True):

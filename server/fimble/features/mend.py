@@ -13,11 +13,20 @@ from fimble.check.place import width
 from fimble.engine.messages import Prompt
 from fimble.features.offer import Diagnostic, Task
 from fimble.features.review import suspects
-from fimble.features.writing import answers, body_part, missing_imports, reaches, with_newlines
+from fimble.features.usage import definitions
+from fimble.features.writing import (
+    answers,
+    body_part,
+    missing_imports,
+    model,
+    reaches,
+    with_newlines,
+)
 from fimble.prompt.chat import Message, chat_prompt, fence_around
 from fimble.prompt.fim import unix
 from fimble.source.around import Definition, code_within, enclosing, line_start
 from fimble.source.edits import Edit, applied
+from fimble.source.identifiers import identifiers
 
 FEW_LINES: Final = 4
 """A diagnostic of fewer lines is about these lines, whatever is around them."""
@@ -77,7 +86,9 @@ async def _rewritten(
     first, last = line_start(snapshot, code[0]), code[1]
     old = unix(snapshot.text[first:last])
     outside = width(snapshot.line_text(snapshot.line_of(function.start)))
-    prompt = _conversation(task, function, first, diagnostic)
+    names = identifiers(snapshot.text[function.start : last])
+    known = await definitions(task, names, function.start)
+    prompt = _conversation(task, function, first, diagnostic, known)
     done = reaches(body_part, outside)
     async for text in answers(task, (prompt,), MAX_TOKENS, done, old, samples, whole=True):
         # Nothing is written yet on the line that it begins with.
@@ -86,12 +97,12 @@ async def _rewritten(
 
 
 def _conversation(
-    task: Task, function: Definition, first: int, diagnostic: Diagnostic
+    task: Task, function: Definition, first: int, diagnostic: Diagnostic, known: str
 ) -> Prompt | None:
-    """Ask for the function from offset ``first`` on; None if the model cannot be talked to."""
-    info = task.engine.status.info
-    if info is None:
-        return None
+    """Ask for the function from offset ``first`` on; None if it does not follow instructions.
+
+    ``known`` is how names that it uses are defined elsewhere.
+    """
     snapshot = task.snapshot
     start, end = function.start, function.end
     above, below = snapshot.text[max(start - ABOVE, 0) : start], snapshot.text[end : end + ABOVE]
@@ -102,7 +113,8 @@ def _conversation(
         f"Write `{function.name}` again with this mistake mended and nothing else changed."
         " Answer with the code only."
     )
-    code = f"{above}{snapshot.text[start:end]}{below}"
+    code = f"{known}{above}{snapshot.text[start:end]}{below}"
     fence = fence_around(code)
     question = Message("user", f"{order}\n\n{fence}\n{code}\n{fence}")
-    return chat_prompt((question,), info, begin=f"{fence}\n{snapshot.text[start:first]}")
+    begin = f"{fence}\n{snapshot.text[start:first]}"
+    return chat_prompt((question,), model(task.engine), begin=begin)

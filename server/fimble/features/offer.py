@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fimble.engine.base import Engine
+    from fimble.prompt.context import Snippet
     from fimble.settings import Settings
     from fimble.source.languages import Languages
     from fimble.source.text import Snapshot
@@ -69,12 +70,25 @@ async def _never() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What other files of the workspace say of names: signatures, and lines that call them."""
+
+    definitions: tuple[Snippet, ...] = ()
+    uses: tuple[str, ...] = ()
+
+
+async def _nothing(_names: Sequence[str]) -> Elsewhere:
+    return Elsewhere()
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """An offer that was taken: everything needed to make the edit.
 
     ``report`` tells the user how it goes: a few words, and how much is done, 0.0 to 1.0.
     ``may_run`` tells whether code may be run in the sandbox, which the user may have to be asked.
-    ``root`` is the workspace folder that holds the file, ``opened`` are the open files by path.
+    ``root`` is the workspace folder that holds the file, ``opened`` are the open files by path, and
+    ``elsewhere`` tells what all the other files of the workspace say of names.
     """
 
     snapshot: Snapshot
@@ -86,6 +100,7 @@ class Task:
     may_run: Callable[[], Awaitable[bool]] = _never
     root: Path | None = None
     opened: Mapping[str, Snapshot] = field(default_factory=dict)
+    elsewhere: Callable[[Sequence[str]], Awaitable[Elsewhere]] = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,20 @@
-"""How something that is yet to be written is used: lines of its own file and of the open ones."""
+"""What the project knows of names: how they are defined, and how what is yet to be written is used.
+
+The file itself is asked first, then the open files, then the workspace's index.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from fimble.features.unaided import QUOTED, UNKNOWN
+from fimble.features.writing import NEARBY
+from fimble.source.around import definition_of, import_lines, line_start
+from fimble.source.identifiers import identifiers
 
 if TYPE_CHECKING:
     from fimble.check.command import Problem
@@ -15,18 +22,35 @@ if TYPE_CHECKING:
 
 MAX_LINES: Final = 4
 MAX_CHARS: Final = 160
+MAX_DEFINITIONS: Final = 3
+"""Definitions of the file, and files with definitions, that the model reads."""
+DEFINITION_LINES: Final = 6
 
 
-def uses(task: Task, names: Sequence[str], start: int, end: int) -> str:
-    """Return lines that call one of ``names``, which tells their parameters and results.
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Code of elsewhere that tells what is meant: definitions, and lines that use something."""
 
-    Those of the file itself come first, but not what lies between ``start`` and ``end``; then
-    those of open files in its language, tests among them.
+    defined: str = ""
+    used: str = ""
+
+
+async def usage(task: Task, names: Sequence[str], start: int, end: int) -> Usage:
+    """Say what is known of what is used between two offsets, and which lines call ``names``.
+
+    What the file imports may be needed there, so that counts as used.
+    Lines of the file itself come first, but not what lies between the offsets; then those of open
+    files in its language, then those of others, tests first. They tell parameters and results.
     """
-    if not names:
-        return ""
-    found = dict.fromkeys(_lines(task, names, start, end))
-    return "\n".join(islice(found, MAX_LINES))
+    snapshot = task.snapshot
+    imports = " ".join(import_lines(snapshot, task.languages))
+    about = identifiers(f"{snapshot.text[start:end]} {imports}")
+    lines = _lines(task, names, start, end) if names else ()
+    found = dict.fromkeys(lines)
+    if names and len(found) < MAX_LINES:
+        others = (await task.elsewhere(tuple(names))).uses
+        found |= dict.fromkeys(line for line in others if len(line) <= MAX_CHARS)
+    return Usage(await definitions(task, about, start), "\n".join(islice(found, MAX_LINES)))
 
 
 def _lines(task: Task, names: Sequence[str], start: int, end: int) -> Iterator[str]:
@@ -42,6 +66,28 @@ def _lines(task: Task, names: Sequence[str], start: int, end: int) -> Iterator[s
             line = match[0].strip()
             if len(line) <= MAX_CHARS:
                 yield line
+
+
+async def definitions(task: Task, names: Sequence[str], offset: int) -> str:
+    """Return how the names are defined, where the model does not see it around ``offset`` anyway.
+
+    Each is the beginning of a definition in the file itself, or signatures of another file below
+    a comment with its path; all end with an empty line.
+    """
+    snapshot = task.snapshot
+    told: list[str] = []
+    for name in names:
+        symbol = definition_of(snapshot, task.languages, name)
+        if symbol is None or -NEARBY.prefix < symbol.start - offset < NEARBY.suffix:
+            continue
+        start = line_start(snapshot, symbol.start)
+        lines = snapshot.text[start : symbol.end].splitlines()
+        told.append("\n".join(lines[:DEFINITION_LINES]))
+    mark = snapshot.language.line_comment or ""
+    others = (await task.elsewhere(tuple(names))).definitions if names else ()
+    far = [f"{mark} {one.path}\n{one.text}".lstrip() for one in others]
+    chosen = (*told[:MAX_DEFINITIONS], *far[:MAX_DEFINITIONS])
+    return "".join(f"{one}\n\n" for one in chosen)
 
 
 def missing(problems: Sequence[Problem] | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from fimble.prompt.chat import FENCE as USUAL
 from fimble.prompt.chat import fence_of
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import Budget, lay_out
-from fimble.source.around import definition_of, import_lines, import_place, line_end, line_start
+from fimble.source.around import import_lines, import_place
 from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fimble.engine.base import Engine
     from fimble.engine.messages import ModelInfo
-    from fimble.features.offer import Diagnostic, Task
+    from fimble.features.offer import Task
     from fimble.source.text import Snapshot
 
 NEARBY: Final = Budget(prefix=1400, suffix=500)
@@ -38,8 +38,6 @@ TEMPERATURE: Final = 0.7
 """Of all answers but the first: what the publisher of the catalogue's models recommends."""
 _LAST_FENCE: Final = re.compile(r"^`{3,}\s*\Z", re.MULTILINE)
 """Small models end their answer with a short fence where it begins with a longer one."""
-CONTEXT_DEFINITIONS: Final = 3
-CONTEXT_LINES: Final = 6
 
 
 def infill(
@@ -227,21 +225,6 @@ def missing_imports(task: Task, code: str, before: int | None = None) -> tuple[E
     if place == len(snapshot.text) and snapshot.text and snapshot.text[-1] not in "\r\n":
         text = newline + text
     return (Edit(place, place, text if there or _is_blank(snapshot, place) else text + newline),)
-
-
-def definitions_of(task: Task, diagnostic: Diagnostic) -> str:
-    """Return how the names on a diagnostic's lines are defined, where that is not nearby."""
-    snapshot = task.snapshot
-    text = snapshot.text
-    here = text[line_start(snapshot, diagnostic.start) : line_end(snapshot, diagnostic.end)]
-    told: list[str] = []
-    for name in dict.fromkeys(re.findall(r"[^\W\d]\w*", here)):
-        symbol = definition_of(snapshot, task.languages, name)
-        if symbol is None or -NEARBY.prefix < symbol.start - diagnostic.start < NEARBY.suffix:
-            continue
-        start = line_start(snapshot, symbol.start)
-        told.append("\n".join(text[start : symbol.end].splitlines()[:CONTEXT_LINES]))
-    return "".join(f"{one}\n\n" for one in told[:CONTEXT_DEFINITIONS])
 
 
 def path_of(snapshot: Snapshot) -> str:

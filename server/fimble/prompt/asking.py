@@ -83,6 +83,14 @@ class AskNames(msgspec.Struct, frozen=True, tag=True):
     limit: int
 
 
+class AskAbout(msgspec.Struct, frozen=True, tag=True):
+    """Say how other files than ``path`` define ``names``, and which of their lines call them."""
+
+    id: int
+    path: str
+    names: tuple[str, ...]
+
+
 class Wait(msgspec.Struct, frozen=True, tag=True):
     """Answer when nothing is left to read."""
 
@@ -105,6 +113,14 @@ class Names(msgspec.Struct, frozen=True, tag=True):
     names: tuple[tuple[str, str], ...] = ()
 
 
+class About(msgspec.Struct, frozen=True, tag=True):
+    """The answer to an `AskAbout`: signatures by file, and lines, those of tests first."""
+
+    id: int
+    definitions: tuple[Snippet, ...] = ()
+    uses: tuple[str, ...] = ()
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The answer to a `Wait`; with id 0, said by itself when the workspace was gone through."""
 
@@ -112,8 +128,8 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     files: int
 
 
-ToIndexer = Workspace | Touched | Closed | Typing | Open | Ask | AskNames | Wait
-FromIndexer = Found | Names | Done
+ToIndexer = Workspace | Touched | Closed | Typing | Open | Ask | AskNames | AskAbout | Wait
+FromIndexer = Found | Names | About | Done
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 

@@ -28,7 +28,9 @@ import msgspec
 from fimble.prompt.asking import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
+    About,
     Ask,
+    AskAbout,
     AskNames,
     Closed,
     Done,
@@ -90,6 +92,8 @@ class Indexer:
                 self._say(self._answer(message))
             case AskNames():
                 self._say(self._names(message))
+            case AskAbout():
+                self._say(self._about(message))
             case Wait(id=number):
                 self._waiting.append(number)
                 self.rest_until = 0.0
@@ -180,6 +184,14 @@ class Indexer:
         library, path = place
         word = Word(ask.typed, ask.receiver, ask.limit)
         return Names(ask.id, tuple(library.names(path, word)))
+
+    def _about(self, ask: AskAbout) -> About:
+        place = self._place(ask.path)
+        if place is None:
+            return About(ask.id)
+        library, path = place
+        defined, used = library.about(path, ask.names)
+        return About(ask.id, tuple(defined), tuple(used))
 
     def _place(self, path: str) -> tuple[Library, str] | None:
         """Return who owns an absolute path, and the path below its folder."""

@@ -10,7 +10,15 @@ from typing import Final
 
 from fimble.prompt.context import Snippet, choose
 from fimble.prompt.index import Index
-from fimble.prompt.retrieve import Spot, Word, candidates, known_names
+from fimble.prompt.retrieve import (
+    Spot,
+    Word,
+    candidates,
+    defined_elsewhere,
+    known_names,
+    used_elsewhere,
+)
+from fimble.source.identifiers import identifiers
 from fimble.source.languages import Language, Languages
 from fimble.source.outline import outline
 from fimble.source.text import Snapshot
@@ -140,6 +148,20 @@ class Library:
         if snapshot is None:
             return []
         return known_names(self._index, snapshot, path, self._languages, word)
+
+    def about(self, path: str, names: Sequence[str]) -> tuple[list[Snippet], list[str]]:
+        """Return how other files define names, and lines that call them; none for files left out.
+
+        What a file defines itself is not looked for elsewhere.
+        """
+        snapshot = self._open.get(path)
+        names = identifiers(" ".join(names))
+        if snapshot is None or not names:
+            return [], []
+        own = {one.name for one in outline(snapshot, self._languages)}
+        foreign = [name for name in names if name not in own]
+        defined = defined_elsewhere(self._index, snapshot, path, self._languages, foreign)
+        return defined, used_elsewhere(self._index, path, self._text, names)
 
     def _text(self, path: str) -> str | None:
         """Return the text of a file that may be sent, as it is now."""

@@ -31,6 +31,8 @@ MAX_QUERY: Final = 32
 MAX_STUBS: Final = 4
 MAX_CHUNKS: Final = 8
 MAX_COUNTERPARTS: Final = 2
+MAX_CALLERS: Final = 12
+"""Chunks that are looked through for calls."""
 STUB_CHARS: Final = 640
 RECENT_LINES: Final = 8
 """Lines before and after a place the user was at."""
@@ -126,6 +128,39 @@ def known_names(
     return list(kinds.items())[: word.limit]
 
 
+def defined_elsewhere(
+    index: Index, snapshot: Snapshot, path: str, languages: Languages, names: Iterable[str]
+) -> list[Snippet]:
+    """Return the signatures of what is meant by names in a parsed snapshot, which is at ``path``.
+
+    Of a name that several files define only what imported ones do: it may mean anything else.
+    """
+    friends = imported_files(index, imported(snapshot, languages), path)
+    scores: dict[str, dict[int, float]] = defaultdict(dict)
+    for place in index.defining(names):
+        if place.path in friends or (place.count == 1 and place.path != path):
+            scores[place.path][place.position] = 1.0
+    return [Snippet(one, stub(index.outline(one), scores[one])) for one in scores][:MAX_STUBS]
+
+
+def used_elsewhere(
+    index: Index, path: str, read: Callable[[str], str | None], names: Sequence[str]
+) -> list[str]:
+    """Return lines of other files than ``path`` that call one of the names, tests first."""
+    found = index.alike(names, path, MAX_CALLERS)
+    call = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\(")
+    lines: list[str] = []
+    for other, first, _ in sorted(found, key=lambda one: "test" not in one[0].lower()):
+        defining = {one.line for one in index.outline(other) if one.name in names}
+        chunk = (read(other) or "").splitlines()[first : first + CHUNK_LINES]
+        lines += [
+            line.strip()
+            for number, line in enumerate(chunk, first)
+            if number not in defining and call.search(line)
+        ]
+    return lines
+
+
 def imported_files(index: Index, modules: Iterable[str], path: str) -> set[str]:
     """Return the files that the modules stand for: paths that end as the module's name does."""
     files: set[str] = set()
@@ -180,7 +215,7 @@ def stub(definitions: Sequence[Definition], scores: dict[int, float]) -> str:
         position
         for chosen in order
         for position, one in enumerate(definitions)
-        if one.parent == chosen and not one.name.startswith("_")
+        if one.parent == chosen and _is_public(one.name)
     ]
     taken: set[int] = set()
     room = STUB_CHARS
@@ -191,6 +226,11 @@ def stub(definitions: Sequence[Definition], scores: dict[int, float]) -> str:
             taken |= wanted
             room -= size
     return "\n".join(definitions[position].signature for position in sorted(taken))
+
+
+def _is_public(name: str) -> bool:
+    # Python's `__init__` tells how to make one.
+    return not name.startswith("_") or name.endswith("__")
 
 
 def _around(definitions: Sequence[Definition], position: int) -> Iterable[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -224,6 +225,7 @@ async def _make(ls: FimbleServer, snapshot: Snapshot, offer: Offer, bar: Progres
         may_run=lambda: ls.permissions.may_run(ls, snapshot.uri),
         root=root_of(ls, snapshot.uri),
         opened={path: one.snapshot for one in ls.session if (path := path_of(one.snapshot))},
+        elsewhere=partial(ls.indexing.about, ls, snapshot),
     )
     outcome = await actions.make(task)
     if outcome is None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fimble.features.complete import Memory
     from fimble.features.context import Context
     from fimble.features.items import Spot
+    from fimble.features.offer import Elsewhere
     from fimble.protocol.server import FimbleServer
     from fimble.source.text import Snapshot
 
@@ -111,6 +112,11 @@ class Indexing:
         path = path_of(snapshot.uri)
         return await self._index.names(path, spot) if path else ()
 
+    async def about(self, ls: FimbleServer, snapshot: Snapshot, names: Sequence[str]) -> Elsewhere:
+        """Return what the other files of a document's workspace say of names."""
+        self._tell_changes(ls)
+        return await self._index.about(path_of(snapshot.uri) or "", names)
+
     async def idle(self) -> None:
         """Return when the index is up to date."""
         await self._index.idle()
@@ -125,7 +131,7 @@ class Indexing:
         new = [spot for spot in visits if not any(_are_near(spot, edit) for edit in self._spots)]
         return [*self._spots, *new[:KEPT_SPOTS]]
 
-    def _tell_changes(self, ls: FimbleServer, but: str) -> None:
+    def _tell_changes(self, ls: FimbleServer, but: str = "") -> None:
         for uri in self._unsaid - {but}:
             document = ls.session.document(uri)
             if document is not None:
