@@ -132,6 +132,27 @@ async def test_what_is_said_in_words_is_done(start, command, expected):
         assert expected in texts
 
 
+async def test_the_menu_asks_for_an_instruction(start):
+    answers = {"```python\n": "def f(a):\n    return 2 * a\n```"}
+    async with start(FUNCTION, answers=answers, chat_template=CHAT) as editor:
+        await editor.press("<Esc>gg")
+        await editor.lua("vim.ui.input = function(_, done) done('double it') end")
+        await editor.idle()
+        await editor.lua(
+            "vim.lsp.buf.code_action({ apply = true, filter = function(action)"
+            " return action.title == 'Edit as you say…' end })"
+        )
+        doubled = await editor.lua(
+            "local expected = ...;"
+            " return vim.wait(5000, function()"
+            "   local lines = vim.api.nvim_buf_get_lines(0, 0, -1, true)"
+            "   return table.concat(lines, '\\n') == expected"
+            " end, 20)",
+            answers["```python\n"].removesuffix("\n```"),
+        )
+        assert doubled
+
+
 async def test_health(start):
     async with start() as editor:
         await editor.press("<Esc><Cmd>checkhealth fimble<CR>")

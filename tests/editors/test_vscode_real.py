@@ -179,6 +179,16 @@ def test_a_quick_fix_from_the_light_bulb(window, screenshot, media):
     window.until(lambda: window.saved() == BROKEN.replace("taxes", "tax"), window.saved, MODEL_MS)
 
 
+def test_the_menu_asks_for_an_instruction(window, screenshot):
+    window.open("plus.py", "def add(a, b):\n    return a + b")
+    window.choose_action("Edit as you say", screenshot.with_stem("ask"))
+    window.page.locator(".quick-input-widget input").first.wait_for()
+    window.page.keyboard.type("Rename the function to plus")
+    window.press("Enter")
+    renamed = "def plus(a, b):\n    return a + b"
+    window.until(lambda: window.saved() == renamed, window.saved, MODEL_MS)
+
+
 def test_a_comment_becomes_a_function(window, screenshot):
     comment = "# A function is_even(n) that tells whether a number is even"
     window.open("numbers.py", f"{comment}\n")

@@ -81,6 +81,19 @@ async def test_an_instruction_is_carried_out(scripted):
         assert editor.text(URI) == "def add(a, b):\n    return b + a\n"
 
 
+async def test_who_can_ask_finds_it_in_the_menu(scripted):
+    """The client puts the answer into the data, which is carried out by a command."""
+    can = {**CAPABILITIES, "experimental": {"fimble": {"ask": True}}}
+    async with scripted(ANSWERS, chat_template=CHAT, capabilities=can) as editor:
+        await opened(editor)
+        [action] = await editor.code_actions(URI, 4, 4, only=[KINDS + "instruct"])
+        assert (action["title"], action["command"]["command"]) == ("Edit as you say…", "fimble.ask")
+        assert "data" not in action
+        data, asks = action["command"]["arguments"]
+        await command(editor, "fimble.act", {**data, "options": {asks: "turn it around"}})
+        assert editor.text(URI) == "def add(a, b):\n    return b + a\n"
+
+
 async def test_an_explanation_is_a_private_file(scripted, environment):
     async with scripted(ANSWERS, chat_template=CHAT) as editor:
         await opened(editor)

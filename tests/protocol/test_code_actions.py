@@ -171,6 +171,21 @@ async def test_a_fix_is_about_its_diagnostic(scripted):
         assert editor.progress[-1]["message"] == "It was checked."
 
 
+async def test_a_fix_knows_the_line_that_a_diagnostic_points_to(scripted):
+    """Of a message such as "declared here" the place says all."""
+    text = "limit = 9\nadd = limit()\n"
+    hint = "# wrong: declared here: limit = 9\n# before: add = limit()\n# after:\n"
+    async with scripted({hint: "add = limit\n"}) as editor:
+        await opened(editor, text)
+        first, second = (editor.range(editor.documents[URI], at, at) for at in (0, 12))
+        related = [{"location": {"uri": URI, "range": first}, "message": "declared here"}]
+        told = {"range": second, "message": "no function", "relatedInformation": related}
+        fix, *_ = await editor.code_actions(URI, 12, 12, diagnostics=[told])
+        resolved = await editor.request("codeAction/resolve", fix)
+        editor.apply(resolved["edit"])
+        assert editor.text(URI) == "limit = 9\nadd = limit\n"
+
+
 async def test_a_fix_is_offered_on_the_whole_line_and_nowhere_else(scripted):
     text = "one = add\ntwo = three\n"
     async with scripted() as editor:

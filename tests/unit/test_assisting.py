@@ -5,6 +5,7 @@ Two marks are a selection.
 """
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -226,6 +227,26 @@ async def test_a_custom_action_may_take_an_instruction():
 
     # What is filled in is not filled again.
     assert "Write {file} with \n```python\ndef f(a):\n    return '{name}'" in told(made.prompts[0])
+
+
+@pytest.mark.parametrize(
+    ("marked", "asked"),
+    [
+        ("def f(a):\n    █return a\n", {"instruct": "instruction", "custom.asked": "instruction"}),
+        (
+            "█x = 1█\n",
+            {"instruct": "instruction", "translate": "to", "custom.asked": "instruction"},
+        ),
+        ("x = 1█\n", {}),
+    ],
+)
+def test_what_has_to_be_asked_is_offered_to_who_can_ask(marked, asked):
+    seen = look("a.py", marked)
+    offered = actions.offers(replace(seen, asks=True))
+
+    assert {one.kind.removeprefix(KINDS): one.asks for one in offered if one.asks} == asked
+    assert all(one.title.endswith("…") for one in offered if one.asks)
+    assert [one for one in offered if not one.asks] == actions.offers(seen)
 
 
 async def test_what_is_not_in_the_settings_is_not_done():

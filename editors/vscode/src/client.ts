@@ -50,7 +50,7 @@ export class Client {
       initializationFailedHandler: () => false,
       middleware: this.middleware(settingKeys),
     });
-    this.inner.registerFeature(new StatusCapability());
+    this.inner.registerFeature(new OwnCapabilities());
     this.inner.onNotification("fimble/didChangeStatus", (status: ShortStatus) => {
       // Before that, VS Code does not ask us for suggestions yet.
       if (this.isRegistered) {
@@ -168,12 +168,12 @@ export class Client {
   }
 }
 
-/** Tells the server that we want to hear of each change of its status. */
-class StatusCapability implements StaticFeature {
+/** Tells the server that we want to hear of each change of its status, and that we can ask. */
+class OwnCapabilities implements StaticFeature {
   fillClientCapabilities(capabilities: ClientCapabilities): void {
     capabilities.experimental = {
       ...(capabilities.experimental as object | undefined),
-      fimble: { status: true },
+      fimble: { status: true, ask: true },
     };
   }
 

@@ -13,7 +13,7 @@ import { show } from "./messages";
 import type { Scope } from "./pause";
 import type { Model } from "./protocol";
 import { menu } from "./state";
-import { instruct, translate } from "./wishes";
+import { ask, type Asking, instruct, translate } from "./wishes";
 
 const EXPLAINED = 100;
 
@@ -30,6 +30,9 @@ export function registerCommands(controller: Controller): vscode.Disposable[] {
     register("why", () => explain(controller)),
     register("edit", () => instruct(controller)),
     register("translateInto", () => translate(controller)),
+    vscode.commands.registerCommand("fimble.ask", (data: Asking, asks: string) =>
+      ask(controller, data, asks),
+    ),
     register("showStatistics", () => showStatistics(controller, pages)),
     register("openLog", () => controller.log.show()),
     register("openSettings", () =>

@@ -10,10 +10,7 @@ export async function instruct(controller: Controller): Promise<void> {
   if (place === undefined) {
     return;
   }
-  const instruction = await vscode.window.showInputBox({
-    title: "Edit the selection, or the function around the cursor",
-    placeHolder: "What is to be done?",
-  });
+  const instruction = await said("Edit the selection, or the function around the cursor");
   if (instruction) {
     await controller.client?.carryOut("fimble.instruct", { ...place, instruction });
   }
@@ -22,15 +19,36 @@ export async function instruct(controller: Controller): Promise<void> {
 /** Translate the selection, or all of the file, into another language. */
 export async function translate(controller: Controller): Promise<void> {
   const place = here();
-  const languages = await controller.client?.languages();
-  if (place === undefined || languages === undefined) {
-    return;
+  const to = place && (await language(controller));
+  if (to !== undefined) {
+    await controller.client?.carryOut("fimble.translate", { ...place, to });
   }
-  const items = languages.map(({ id, name }) => ({ label: name, id }));
+}
+
+/** An action of the menu that needs an answer first; the server takes its data with the answer. */
+export interface Asking {
+  options?: Record<string, string>;
+}
+
+/** Ask what an action of the menu wants to know, and have it carried out. */
+export async function ask(controller: Controller, data: Asking, asks: string): Promise<void> {
+  const answer = asks === "to" ? await language(controller) : await said("Edit as you say");
+  if (answer) {
+    const options = { ...data.options, [asks]: answer };
+    await controller.client?.carryOut("fimble.act", { ...data, options });
+  }
+}
+
+function said(title: string): Thenable<string | undefined> {
+  return vscode.window.showInputBox({ title, placeHolder: "What is to be done?" });
+}
+
+/** A language to translate into, as the server names it. */
+async function language(controller: Controller): Promise<string | undefined> {
+  const known = (await controller.client?.languages()) ?? [];
+  const items = known.map(({ id, name }) => ({ label: name, id }));
   const chosen = await vscode.window.showQuickPick(items, { title: "Translate into" });
-  if (chosen !== undefined) {
-    await controller.client?.carryOut("fimble.translate", { ...place, to: chosen.id });
-  }
+  return chosen?.id;
 }
 
 /** The selection in the active editor, as the server takes it. */

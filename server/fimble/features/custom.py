@@ -34,17 +34,19 @@ def kind_of(name: str) -> str:
 
 
 def offers(look: Look) -> Iterator[Offer]:
-    """Offer those that are for this language and place, and that need no instruction."""
+    """Offer those that are for this language and place; one in words if the client can ask."""
     if not look.talks:
         return
     for one in look.settings.actions.custom:
         language = look.snapshot.language
         if one.languages and not {language.id, *language.lsp_ids} & {*one.languages}:
             continue
-        if "{instruction}" in one.prompt:
+        asks = INSTRUCTION if "{instruction}" in one.prompt else ""
+        if asks and not look.asks:
             continue
         if place := _place(look, one):
-            yield Offer(kind_of(one.name), one.name, *place)
+            title = f"{one.name}…" if asks else one.name
+            yield Offer(kind_of(one.name), title, *place, asks=asks)
 
 
 async def make(task: Task) -> Outcome:

@@ -29,9 +29,13 @@ _EXAMPLE: Final = re.compile(r"(?i)\n[ \t]*(?:#|//|--)[ \t]*example usage.*\Z", 
 NOTHING: Final = "The model changed nothing, or nothing that parses."
 
 
-def offers(_look: Look) -> Iterator[Offer]:
-    """Offer nothing: only the client can ask for the instruction."""
-    yield from ()
+def offers(look: Look) -> Iterator[Offer]:
+    """Offer it on a selection and in a function, to clients that can ask for the instruction."""
+    start, end = look.start, look.end
+    if not (look.talks and look.asks):
+        return
+    if start != end or enclosing(look.snapshot, look.languages, start, end, callable_only=True):
+        yield Offer(KIND, "Edit as you say…", start, end, asks=INSTRUCTION)
 
 
 async def make(task: Task) -> Outcome:

@@ -37,7 +37,8 @@ class Diagnostic:
 class Look:
     """What actions are asked for: a range of a parsed text, and what is wrong there.
 
-    ``talks`` tells whether the model follows instructions.
+    ``talks`` tells whether the model follows instructions, ``asks`` whether the client can ask its
+    user for what an action needs to know.
     """
 
     snapshot: Snapshot
@@ -47,6 +48,7 @@ class Look:
     settings: Settings
     diagnostics: tuple[Diagnostic, ...] = ()
     talks: bool = True
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Offer:
 
     ``start`` and ``end`` are the range it is about: nothing outside is changed but imports.
     ``options`` are the action's own; they travel through the client, so judge them as input.
+    ``asks`` names the option that the client has to ask its user for first, "" if there is none.
     """
 
     kind: str
@@ -63,6 +66,7 @@ class Offer:
     end: int
     diagnostics: tuple[Diagnostic, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    asks: str = ""
 
 
 async def _never() -> bool:

@@ -28,9 +28,10 @@ UNKNOWN: Final = "This language is not known."
 EMPTY: Final = "There is nothing to translate."
 
 
-def offers(_look: Look) -> Iterator[Offer]:
-    """Offer nothing: only the client can ask for the language."""
-    yield from ()
+def offers(look: Look) -> Iterator[Offer]:
+    """Offer it on a selection, to clients that can ask for the language."""
+    if look.talks and look.asks and look.start != look.end:
+        yield Offer(KIND, "Translate…", look.start, look.end, asks=TO)
 
 
 async def make(task: Task) -> Outcome:

@@ -18,6 +18,7 @@ from pygls.uris import to_fs_path
 from fimble.errors import FimbleError
 from fimble.features.kinds import KINDS
 from fimble.features.offer import Diagnostic, Look, Offer, Other, Outcome, Task
+from fimble.protocol.custom import announces
 from fimble.protocol.documents import difference
 from fimble.protocol.indexing import root_of
 from fimble.protocol.progress import ProgressBar
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from fimble.source.text import Snapshot
 
 COMMAND: Final = "fimble.act"
+ASK: Final = "fimble.ask"
+"""The client's own: it asks its user and then has `COMMAND` carried out."""
 KEPT_LISTINGS: Final = 8
 """Texts that actions were listed for and that are kept, to see what has changed since."""
 MAX_MESSAGE: Final = 2000
@@ -302,12 +305,13 @@ def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) 
         ),
         # Who does not know the model yet offers what most models can.
         talks=ls.engine.status.info is None or bool(ls.engine.status.info.chat_template),
+        asks=announces(ls, "ask"),
     )
 
 
 def _diagnostic(ls: FimbleServer, snapshot: Snapshot, told: types.Diagnostic) -> Diagnostic:
     start, end = _offsets(ls, snapshot, told.range)
-    related = (one.message[:MAX_MESSAGE] for one in told.related_information or ())
+    related = (_related(ls, one)[:MAX_MESSAGE] for one in told.related_information or ())
     message = told.message if isinstance(told.message, str) else told.message.value
     return Diagnostic(
         start=start,
@@ -317,6 +321,15 @@ def _diagnostic(ls: FimbleServer, snapshot: Snapshot, told: types.Diagnostic) ->
         source=(told.source or "")[:MAX_MESSAGE],
         related=tuple(related)[:MAX_DIAGNOSTICS],
     )
+
+
+def _related(ls: FimbleServer, told: types.DiagnosticRelatedInformation) -> str:
+    """Return what is said of another place, with its line if that file is open."""
+    document = ls.session.document(told.location.uri)
+    number = told.location.range.start.line
+    if document is None or number >= document.snapshot.line_count:
+        return told.message
+    return f"{told.message}: {document.snapshot.line_text(number).strip()}"
 
 
 def _offsets(ls: FimbleServer, snapshot: Snapshot, place: types.Range) -> tuple[int, int]:
@@ -342,6 +355,8 @@ def _listed(
         )
     )
     command = types.Command(title=offer.title, command=COMMAND, arguments=[data])
+    if offer.asks:
+        command = types.Command(title=offer.title, command=ASK, arguments=[data, offer.asks])
     can = ls.client_capabilities.text_document
     can_act = can.code_action if can else None
     if can_act is None or can_act.code_action_literal_support is None:
@@ -353,7 +368,7 @@ def _listed(
     ]
     action = types.CodeAction(title=offer.title, kind=offer.kind, diagnostics=about or None)
     properties = can_act.resolve_support.properties if can_act.resolve_support else ()
-    if "edit" in properties and can_act.data_support:
+    if "edit" in properties and can_act.data_support and not offer.asks:
         action.data = data
     else:
         action.command = command

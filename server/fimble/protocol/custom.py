@@ -79,11 +79,16 @@ async def flush(ls: FimbleServer, _params: object) -> None:
         logger.debug("the engine went down while it was flushed")
 
 
-def tell_status(ls: FimbleServer, now: EngineStatus) -> None:
-    """Tell the client that the engine is in another state, or further on in it."""
+def announces(ls: FimbleServer, ability: str) -> bool:
+    """Tell whether the client has an experimental capability of ours: `status`, `ask`."""
     experimental = ls.client_capabilities.experimental
     fimble = experimental.get("fimble") if isinstance(experimental, Mapping) else None
-    if not (isinstance(fimble, Mapping) and fimble.get("status") is True):
+    return isinstance(fimble, Mapping) and fimble.get(ability) is True
+
+
+def tell_status(ls: FimbleServer, now: EngineStatus) -> None:
+    """Tell the client that the engine is in another state, or further on in it."""
+    if not announces(ls, "status"):
         return
     params = _short_status(ls, now)
     if params != ls.told_status:

@@ -7,12 +7,12 @@ M.INLINE_COMPLETION = 'textDocument/inlineCompletion'
 local IS_0_11 = vim.fn.has('nvim-0.11') == 1
 
 --- What Neovim can do, and inline completion, which it announces itself from 0.12 on; and that
---- we want to hear of each change of the server's status.
+--- we want to hear of each change of the server's status and can ask for what actions need to know.
 ---@return table
 function M.capabilities()
   local capabilities = vim.lsp.protocol.make_client_capabilities()
   capabilities.textDocument.inlineCompletion = { dynamicRegistration = false }
-  capabilities.experimental = { fimble = { status = true } }
+  capabilities.experimental = { fimble = { status = true, ask = true } }
   return capabilities
 end
 
@@ -25,6 +25,12 @@ function M.start(config)
     root_markers = config.root_markers,
     settings = { fimble = config.settings },
     capabilities = M.capabilities(),
+    commands = {
+      -- Only here can the user be asked; the menu is the server's.
+      ['fimble.ask'] = function(command, context)
+        require('fimble.wishes').ask(command, context)
+      end,
+    },
   }
   if IS_0_11 then
     vim.lsp.config(M.NAME, server)

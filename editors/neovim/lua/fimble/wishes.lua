@@ -46,16 +46,9 @@ function M.instruct(args)
   end
 end
 
---- Translate the lines, or all of the file, into another language.
----@param args table
-function M.translate(args)
-  local function translate(to)
-    carry_out('fimble.translate', args, { to = to })
-  end
-  if args.fargs[2] then
-    translate(args.fargs[2])
-    return
-  end
+--- Let the user choose a language to translate into.
+---@param translate fun(to: string)
+local function with_language(translate)
   client.ask('fimble/languages', vim.empty_dict(), function(languages, problem)
     if problem then
       warn(problem)
@@ -73,6 +66,41 @@ function M.translate(args)
       end
     end)
   end)
+end
+
+--- Translate the lines, or all of the file, into another language.
+---@param args table
+function M.translate(args)
+  local function translate(to)
+    carry_out('fimble.translate', args, { to = to })
+  end
+  if args.fargs[2] then
+    translate(args.fargs[2])
+    return
+  end
+  with_language(translate)
+end
+
+--- Ask what an action of the menu wants to know, and have it carried out.
+---@param command lsp.Command its arguments are the action's data and the name of the option
+---@param context { client_id: integer, bufnr: integer }
+function M.ask(command, context)
+  local data, asks = command.arguments[1], command.arguments[2]
+  local function carry_on(answer)
+    if answer and answer ~= '' then
+      data.options = vim.tbl_extend('force', data.options or {}, { [asks] = answer })
+      client.execute(context.client_id, {
+        title = command.title,
+        command = 'fimble.act',
+        arguments = { data },
+      }, context.bufnr)
+    end
+  end
+  if asks == 'to' then
+    with_language(carry_on)
+  else
+    vim.ui.input({ prompt = command.title .. ' ' }, carry_on)
+  end
 end
 
 return M
