@@ -144,6 +144,13 @@ async def test_the_tests_decide(rows):
     assert not (await judge(row, Deed(None), LANGUAGES, RUNNER)).done
 
 
+async def test_what_a_comment_describes_belongs_below_it(rows):
+    row = rows["mbpp"]
+    last = row.text.splitlines()[-1]
+    good = await verdict_of(row, last, f"{last}\ndef double(a):\n    return 2 * a")
+    assert (good.right, good.outside) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("new", "right"), [("return os", True), ("x = 1", False), ("return oz", False), ("(", False)]
 )

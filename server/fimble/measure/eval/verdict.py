@@ -12,7 +12,7 @@ from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.figures import spread, versus
 from fimble.measure.eval.lint import Found, linted
 from fimble.measure.eval.stats import paired, rate
-from fimble.measure.eval.tasks import LINTERS, TaskRow
+from fimble.measure.eval.tasks import IMPLEMENT, LINTERS, TaskRow
 from fimble.measure.figures import percentile
 from fimble.source.around import enclosing
 from fimble.source.languages import Languages
@@ -103,6 +103,8 @@ def _is_outside(row: TaskRow, edit: tuple[int, int, str], languages: Languages) 
     around = enclosing(snapshot, languages, row.start, row.end, callable_only=True)
     if around is not None:
         first, last = min(first, around.start), max(last, around.end + len(snapshot.newline))
+    if row.kind == IMPLEMENT:  # What a comment describes is written below all of it.
+        first, last = min(first, row.piece), max(last, row.piece_end)
     return start < first or end > last
 
 
