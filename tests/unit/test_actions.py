@@ -1,5 +1,6 @@
 """What actions are offered where, and what comes of them, with an engine that reads a script."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -718,6 +719,38 @@ async def test_a_mended_function_passes_its_examples():
 
     assert "return a * 2" in applied(snapshot.text, outcome.edits)
     assert outcome.verified
+
+
+WRONG_SUM = "def add(a, b):\n    # assert add(1, 2) == 3\n    c = 1\n    d = 2\n    return a█\n"
+
+
+@pytest.mark.parametrize(
+    ("marked", "answer", "kind", "diagnostics"),
+    [
+        (EXAMPLES, "return a * 2\n", IMPLEMENT, ()),
+        (WRONG_SUM, "    return a + b\n", "quickfix.fimble", (Diagnostic(0, 75, "add is wrong"),)),
+    ],
+)
+async def test_the_model_writes_while_the_user_is_asked(marked, answer, kind, diagnostics):
+    written = asyncio.Event()
+
+    async def may_run():
+        await asyncio.wait_for(written.wait(), 5)
+        return True
+
+    def answers(_tail):
+        written.set()
+        return answer
+
+    made = Chatting(answers)
+    made.start()
+    seen = look("a.py", marked, *diagnostics)
+    offer = next(one for one in actions.offers(seen) if one.kind == kind)
+    outcome = await actions.make(
+        Task(seen.snapshot, offer, LANGUAGES, DEFAULTS, made, may_run=may_run)
+    )
+    assert outcome.edits
+    assert written.is_set()
 
 
 def knowing(*definitions, uses=()):

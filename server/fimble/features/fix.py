@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -87,21 +88,25 @@ async def _make_one(task: Task, found: tuple[Problem, ...] | None) -> Outcome:
     unproven: Outcome | None = None
     function = function_around(task, diagnostic)
     told = "" if function is None else told_of(task, function)
-    runs = await can_run(task, told)
+    # The user may have to be asked; the model writes meanwhile.
+    allowed = asyncio.create_task(can_run(task, told))
     task.report("looking for a fix", 0.1)
-    async for edits in _candidates(task, diagnostic, before, tried):
-        task.report("checking a fix", 0.3 + 0.6 * len(tried) / (len(tried) + 2))
-        verdict = await _judge(task, diagnostic, before, edits)
-        if verdict is False:
-            continue
-        outcome = Outcome(_small(task.snapshot, edits), verified=verdict is True)
-        if function is None or not runs:
-            # What cannot be checked cannot be chosen from either: the likeliest comes first.
-            return outcome
-        failure = await examples_failure(task, function.name, edits, told)
-        if not failure:
-            return replace(outcome, verified=failure is not None)
-        unproven = unproven or replace(outcome, message=FAILS, verified=False)
+    try:
+        async for edits in _candidates(task, diagnostic, before, tried):
+            task.report("checking a fix", 0.3 + 0.6 * len(tried) / (len(tried) + 2))
+            verdict = await _judge(task, diagnostic, before, edits)
+            if verdict is False:
+                continue
+            outcome = Outcome(_small(task.snapshot, edits), verified=verdict is True)
+            if function is None or not await allowed:
+                # What cannot be checked cannot be chosen from either: the likeliest comes first.
+                return outcome
+            failure = await examples_failure(task, function.name, edits, told)
+            if not failure:
+                return replace(outcome, verified=failure is not None)
+            unproven = unproven or replace(outcome, message=FAILS, verified=False)
+    finally:
+        allowed.cancel()
     return unproven or Outcome(message=NOTHING)
 
 
