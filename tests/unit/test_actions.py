@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from fimble.check import sandbox
+from fimble.check.runner import runner_of
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.features import actions, kinds
-from fimble.features.examples import FAILS
-from fimble.features.offer import Diagnostic, Elsewhere, Look, Task
+from fimble.features.examples import FAILS, can_run
+from fimble.features.offer import Diagnostic, Elsewhere, Look, Offer, Task
 from fimble.prompt.context import Snippet
 from fimble.settings import DEFAULTS, read
 from fimble.source.edits import Edit, applied, line_edits, rebased
@@ -456,6 +457,34 @@ async def test_a_comment_above_a_stub_has_examples():
 
     assert text == marked.replace("█pass", "return a * 2")
     assert outcome.verified
+
+
+async def test_examples_of_a_script_are_run():
+    if await runner_of(LANGUAGES.get("javascript").runner) is None:
+        pytest.skip("Node is not installed, or nothing can be run apart from everything else")
+    answers = iter(["return a + 1;\n}", "return a * 2;\n}"])
+    marked = "// double(2) // => 4\nexport function double(a) {█\n}\n"
+    text, outcome, _ = await make("a.js", marked, lambda _tail: next(answers), may_run=may_run)
+
+    assert text == marked.replace("█", "\n  return a * 2;")
+    assert outcome.verified
+
+
+async def test_who_cannot_run_it_is_not_asked():
+    language = replace(LANGUAGES.get("javascript"), runner=("no-such-program",))
+    snapshot, _ = snapshot_of("a.js", "// double(2) // => 4█\nfunction double(a) {}\n")
+    snapshot = replace(snapshot, language=language)
+    asked = []
+
+    async def may_run():
+        asked.append(True)
+        return True
+
+    task = Task(
+        snapshot, Offer(IMPLEMENT, "", 0, 0), LANGUAGES, DEFAULTS, engine(), may_run=may_run
+    )
+    assert not await can_run(task, snapshot.text)
+    assert not asked
 
 
 async def test_a_comment_becomes_no_stub():

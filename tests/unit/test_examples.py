@@ -1,5 +1,6 @@
-"""The program that runs a Python function's examples."""
+"""The programs that run a function's examples, in Python and in JavaScript."""
 
+import shutil
 import subprocess
 import sys
 
@@ -26,7 +27,7 @@ PASSED = (0, "fimble: passed\n")
 def run(tmp_path, example, more="", before=FILE, told=""):
     """Run an example of a function that doubles; its exit status and what it prints."""
     program, tried, stub, said = (tmp_path / name for name in ("run.py", "a.py", "b.py", "c.txt"))
-    program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "examples"))
+    program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "examples").read_text())
     tried.write_text(FILE.format(example=example) + more)
     stub.write_text(before)
     said.write_text(told)
@@ -140,3 +141,89 @@ def test_examples_that_come_with_the_function_prove_nothing(tmp_path):
     for example in ("double(2) == 5", ">>> double(2)\n    5"):
         assert run(tmp_path, example, before="") == (2, "")
         assert run(tmp_path, example, before="", told="# double(2) == 4") == PASSED
+
+
+SCRIPT = """\
+export const LIMIT = 3;
+
+export function double(a) {{
+  return a * 2;
+}}
+const twice = (all) => all.map((one) => double(one));
+const pair = (a) => ({{ a, b: [double(a)] }});
+const later = async (a) => a;
+{more}
+"""
+node = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+
+
+def run_script(tmp_path, told, name="double", *, more="", before="", text=SCRIPT):
+    """The same for JavaScript."""
+    program = LANGUAGES.program(LANGUAGES.get("javascript"), "examples")
+    tried, stub, said = (tmp_path / name for name in ("a.js", "b.js", "c.txt"))
+    tried.write_text(text.format(more=more) if text is SCRIPT else text)
+    stub.write_text(before)
+    said.write_text(told)
+    command = ("node", program, tried, name, stub, said)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+@node
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("/**\n * Twice.\n * >>> double(2)\n * 4\n */", "double"),
+        ("/* double(2) === 4 */", "double"),
+        ("// double(LIMIT); // => 6", "double"),
+        ("// double(2) // 4", "double"),
+        ("// For example, double(2) -> 4.", "double"),
+        ("/**\n * double(1) returns 2\n */", "double"),
+        ("// assert.equal(double(2), 4);", "double"),
+        ("// console.assert(double(2) === 4)", "double"),
+        ("// double(19) -> 19 + 19 = 38", "double"),
+        ("// twice([1, 2]) => [2,4]", "twice"),
+        ("// twice([-0]) => [0]", "twice"),
+        ("// pair(1) // { a: 1, b: [2] }", "pair"),
+        ('// pair(1) => { "a": 1, "b": [2] }', "pair"),
+        ("/*\n Input: 3\n Output: 6\n */", "double"),
+        ("/* For a = 3 the output should be 6. */", "double"),
+    ],
+)
+def test_examples_of_scripts_pass(tmp_path, told, name):
+    assert run_script(tmp_path, told, name) == PASSED
+
+
+@node
+def test_examples_of_scripts_fail_with_a_reason(tmp_path):
+    code, said = run_script(tmp_path, "// double(2) // => 5\n// double(1) => 2")
+    assert code == 1
+    assert said == "Failed example:\n    double(2)\nExpected:\n    5\nGot:\n    4\n"
+    assert run_script(tmp_path, "// assert(double(2) === 5)")[0] == 1
+    assert run_script(tmp_path, "// double(2) // 4", more="null.x;")[0] == 1
+    assert run_script(tmp_path, "// double(2) // 4", text="for (;;) {}")[0] == 1
+
+
+@node
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        ("// Twice as much as double(a).", ""),
+        ("// double(number) => the number, twice", ""),
+        ("// double(2) => (2, 2)", ""),
+        ("// undouble(2) => 1", ""),
+        ("// this.double(2) => 1", ""),
+        ("// double(2) // 4", 'const fs = require("nothing");'),
+        ("// double(2) // 4", 'import x from "x";'),
+        ("// double(2) // 4", "process.exit(2);"),
+    ],
+)
+def test_nobody_knows_without_an_example_that_can_be_run_in_a_script(tmp_path, told, more):
+    assert run_script(tmp_path, told, more=more) == (2, "")
+
+
+@node
+def test_what_failed_before_says_nothing_of_a_script(tmp_path):
+    told, more = "// double(2) // 4", "window.alert();"
+    assert run_script(tmp_path, told, more=more)[0] == 1
+    assert run_script(tmp_path, told, more=more, before=more) == (2, "")

@@ -231,7 +231,7 @@ async def test_where_nobody_can_tell_they_are_not_verified(tmp_path):
 
 def test_without_pytest_its_stand_in_does_the_same(tmp_path):
     program, tried = tmp_path / "run_tests.py", tmp_path / "tried.py"
-    program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "tests"))
+    program.write_text(LANGUAGES.program(LANGUAGES.get("python"), "tests").read_text())
     tried.write_text(
         "import pytest\n\n\ndef add(a, b):\n    return a + b\n\n\n"
         f"def test_{PYTEST.removesuffix('```')}\n\n"

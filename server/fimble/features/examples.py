@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from fimble.check import sandbox
-from fimble.errors import SandboxRefused
+from fimble.check.runner import runner_of
 from fimble.features.writing import path_of
 from fimble.source.around import code_within, comment_around
 from fimble.source.edits import Edit, applied
 
 if TYPE_CHECKING:
+    from fimble.check.sandbox import Outcome
     from fimble.features.offer import Task
     from fimble.features.testplace import Place
     from fimble.source.around import Definition
 
-LIMITS: Final = sandbox.Limits(wall_seconds=5.0, cpu_seconds=5)
 MAX_FAILURE: Final = 600
 """Characters of what failed examples printed that the model reads."""
 FAILS: Final = "Not all of its examples pass."
-_PROGRAM: Final = "run_examples"
-_TESTS: Final = "run_tests"
 _TRIED: Final = "tried"
 _BEFORE: Final = "before"
 _TOLD: Final = "told.txt"
@@ -52,8 +50,10 @@ def told_of(task: Task, definition: Definition) -> str:
 
 async def can_run(task: Task, told: str) -> bool:
     """Tell whether what is said of a function has examples, and whether they may be run here."""
-    looks = task.snapshot.language.examples
-    return bool(looks and re.search(looks, told)) and await task.may_run()
+    language = task.snapshot.language
+    if not language.examples or not re.search(language.examples, told):
+        return False
+    return await runner_of(language.runner) is not None and await task.may_run()
 
 
 async def examples_failure(task: Task, name: str, edits: Sequence[Edit], told: str) -> str | None:
@@ -64,14 +64,10 @@ async def examples_failure(task: Task, name: str, edits: Sequence[Edit], told: s
     if what looked like an example was none, or if the file cannot be imported by itself.
     """
     snapshot = task.snapshot
-    program = task.languages.program(snapshot.language, "examples")
-    if program is None:
-        return None
     ending = PurePosixPath(path_of(snapshot)).suffix
     tried, before = f"{_TRIED}{ending}", f"{_BEFORE}{ending}"
     texts = {tried: applied(snapshot.text, edits), before: snapshot.text, _TOLD: told}
-    command = (sys.executable, f"{_PROGRAM}{ending}", tried, name, before, _TOLD)
-    outcome = await _ran(command, {f"{_PROGRAM}{ending}": program, **texts})
+    outcome = await _ran(task, "examples", (tried, name, before, _TOLD), texts)
     if outcome is None or outcome.code == _NONE:
         return None
     if outcome.code == 0:
@@ -87,23 +83,27 @@ async def failing_tests(task: Task, place: Place, text: str) -> frozenset[str] |
     None if that is not allowed here, or if nobody can tell: what the file imports may be missing,
     since nothing else of the project is there.
     """
-    snapshot = task.snapshot
-    program = task.languages.program(snapshot.language, "tests")
-    if program is None or not await task.may_run():
+    language = task.snapshot.language
+    if not task.languages.program(language, "tests") or not await task.may_run():
         return None
-    ending = PurePosixPath(path_of(snapshot)).suffix
+    ending = PurePosixPath(path_of(task.snapshot)).suffix
     tested = f"{place.words['module'].replace('.', '/')}{ending}"
     tried = f"{_TRIED}{ending}"
-    files = {f"{_TESTS}{ending}": program, tested: snapshot.text, tried: text}
-    outcome = await _ran((sys.executable, f"{_TESTS}{ending}", tried), files)
+    outcome = await _ran(task, "tests", (tried,), {tested: task.snapshot.text, tried: text})
     if outcome is None or outcome.code != 0:
         return None
     return frozenset(_FAILED.findall(outcome.stdout))
 
 
-async def _ran(command: Sequence[str], files: Mapping[str, str]) -> sandbox.Outcome | None:
-    """Return how it went; None if it could not be run apart from everything else."""
-    try:
-        return await sandbox.run(command, files, limits=LIMITS)
-    except SandboxRefused:
+async def _ran(
+    task: Task, name: str, arguments: Sequence[str], files: Mapping[str, str]
+) -> Outcome | None:
+    """Run a program of the language; None if it has none, or none that can be run here."""
+    language = task.snapshot.language
+    program, runner = task.languages.program(language, name), await runner_of(language.runner)
+    if program is None or runner is None:
         return None
+    # A name that no file of the user's has, and the ending that says how it is run.
+    own = f"run_{program.name}"
+    files = {own: await asyncio.to_thread(program.read_text, "utf-8"), **files}
+    return await runner.run((own, *arguments), files)

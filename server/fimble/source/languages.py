@@ -120,9 +120,9 @@ class Language:
     compile, running nothing of it; one of them is enough to accept it. ``checkers`` run nothing of
     it either, and print ``file:line:column: code message``. ``examples`` is a regular expression
     for what examples in a comment look like; where it is set, the folder's program `examples` runs
-    those of one function. ``types`` is what annotations of parameters and results are called, where
-    a function may do without them. ``tests`` is how tests are written; a program `tests` in the
-    folder runs them.
+    those of one function, and ``runner`` is the command that runs the folder's programs.
+    ``types`` is what annotations of parameters and results are called, where a function may do
+    without them. ``tests`` is how tests are written; a program `tests` in the folder runs them.
     """
 
     id: str
@@ -143,6 +143,7 @@ class Language:
     compilers: tuple[tuple[str, ...], ...] = ()
     checkers: tuple[tuple[str, ...], ...] = ()
     examples: str = ""
+    runner: tuple[str, ...] = ()
     types: str = ""
     tests: Tests | None = None
 
@@ -217,10 +218,9 @@ class Languages:
             self._queries[key] = self._load_query(language, name)
         return self._queries[key]
 
-    def program(self, language: Language, name: str) -> str | None:
-        """Return the source of the program ``name`` in the language's folder, or None."""
-        file = next((self._directory / language.queries).glob(f"{name}.*"), None)
-        return None if file is None else file.read_text(encoding="utf-8")
+    def program(self, language: Language, name: str) -> Path | None:
+        """Return the program ``name`` in the language's folder, if it has one."""
+        return next((self._directory / language.queries).glob(f"{name}.*"), None)
 
     def _load_query(self, language: Language, name: str) -> Query | None:
         file = self._directory / language.queries / f"{name}.scm"
