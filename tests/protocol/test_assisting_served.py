@@ -89,7 +89,8 @@ async def test_who_can_ask_finds_it_in_the_menu(scripted):
         [action] = await editor.code_actions(URI, 4, 4, only=[KINDS + "instruct"])
         assert (action["title"], action["command"]["command"]) == ("Edit as you say…", "fimble.ask")
         assert "data" not in action
-        data, asks = action["command"]["arguments"]
+        data, asks, title = action["command"]["arguments"]
+        assert title == action["title"]
         await command(editor, "fimble.act", {**data, "options": {asks: "turn it around"}})
         assert editor.text(URI) == "def add(a, b):\n    return b + a\n"
 

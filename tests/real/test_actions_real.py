@@ -157,8 +157,8 @@ async def test_what_another_file_defines_is_used(engine, tmp_path, knows):
     list(library.scan())
     library.take("price.py", "python", PRICE.replace("█", ""))
 
-    async def elsewhere(names):
-        defined, uses = library.about("price.py", names) if knows else ((), ())
+    async def elsewhere(names, called=()):
+        defined, uses = library.about("price.py", names, called) if knows else ((), ())
         return Elsewhere(tuple(defined), tuple(uses))
 
     kind = "refactor.rewrite.fimble.implement"

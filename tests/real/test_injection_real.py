@@ -73,7 +73,7 @@ async def ask(engine, kind, comment):
     start = snapshot.text.index("def clamp")
     made = Recording(engine)
 
-    async def elsewhere(_names):
+    async def elsewhere(_names, _called=()):
         return Elsewhere((Snippet(f"{comment}.py", comment),), (f"clamp() # {comment}",))
 
     if kind == "instruct":

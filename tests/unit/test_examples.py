@@ -144,15 +144,26 @@ def test_examples_that_come_with_the_function_prove_nothing(tmp_path):
 
 
 SCRIPT = """\
+import { readFileSync as read } from "node:fs";
+import { other } from "./nowhere.js";
 export const LIMIT = 3;
 
-export function double(a) {{
+export function double(a) {
   return a * 2;
-}}
+}
 const twice = (all) => all.map((one) => double(one));
-const pair = (a) => ({{ a, b: [double(a)] }});
+const pair = (a) => ({ a, b: [double(a)] });
 const later = async (a) => a;
-{more}
+const digits = (a) => [...String(a)];
+const even = (a) => a % 2 === 0;
+const less = (b, a) => b - a;
+const checked = (a) => { if (a < 0) throw new RangeError("negative"); return BigInt(a); };
+const shown = (a) => { console.log(a); };
+const needs = (a) => other(a);
+const reads = () => typeof read;
+const query = (text) => Object.fromEntries(new URLSearchParams(text));
+export default { double };
+export { twice };
 """
 node = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 
@@ -161,7 +172,7 @@ def run_script(tmp_path, told, name="double", *, more="", before="", text=SCRIPT
     """The same for JavaScript."""
     program = LANGUAGES.program(LANGUAGES.get("javascript"), "examples")
     tried, stub, said = (tmp_path / name for name in ("a.js", "b.js", "c.txt"))
-    tried.write_text(text.format(more=more) if text is SCRIPT else text)
+    tried.write_text(text + more)
     stub.write_text(before)
     said.write_text(told)
     command = ("node", program, tried, name, stub, said)
@@ -174,19 +185,38 @@ def run_script(tmp_path, told, name="double", *, more="", before="", text=SCRIPT
     ("told", "name"),
     [
         ("/**\n * Twice.\n * >>> double(2)\n * 4\n */", "double"),
+        ("/**\n * @example\n * double(2)\n * // => 4\n */", "double"),
         ("/* double(2) === 4 */", "double"),
         ("// double(LIMIT); // => 6", "double"),
         ("// double(2) // 4", "double"),
+        ("// console.log(double(2)) // 4", "double"),
         ("// For example, double(2) -> 4.", "double"),
+        ("// - double(2) -> 4", "double"),
+        ("// -double(2) -> -4", "double"),
         ("/**\n * double(1) returns 2\n */", "double"),
         ("// assert.equal(double(2), 4);", "double"),
+        ("// assert.deepStrictEqual(twice([1]), [2]);", "twice"),
         ("// console.assert(double(2) === 4)", "double"),
+        ("// expect(double(2)).toBe(4);", "double"),
         ("// double(19) -> 19 + 19 = 38", "double"),
+        ("// 1 + double(2) === 5", "double"),
+        ("// !even(3) // => true", "even"),
+        ("// typeof even(2) === 'boolean'", "even"),
         ("// twice([1, 2]) => [2,4]", "twice"),
         ("// twice([-0]) => [0]", "twice"),
+        ("// twice([1].map((one) => one + 1)) => [4]", "twice"),
+        ("// twice([...[1]]) => [2]", "twice"),
         ("// pair(1) // { a: 1, b: [2] }", "pair"),
         ('// pair(1) => { "a": 1, "b": [2] }', "pair"),
+        ("// later(2) // => 2", "later"),
+        ("// await later(2) // => 2", "later"),
+        ("// checked(-1) // => RangeError", "checked"),
+        ("// checked(1) // => 1", "checked"),
+        ("// new Set(digits(11)) // => new Set(['1'])", "digits"),
+        ('// query("a=1") // => { a: "1" }', "query"),
+        ("// reads() // => 'function'", "reads"),
         ("/*\n Input: 3\n Output: 6\n */", "double"),
+        ("/*\n Input: b = 3, a = 1\n Output: 2\n */", "less"),
         ("/* For a = 3 the output should be 6. */", "double"),
     ],
 )
@@ -195,31 +225,80 @@ def test_examples_of_scripts_pass(tmp_path, told, name):
 
 
 @node
+@pytest.mark.parametrize(
+    "more",
+    [
+        "(async () => { await null; null.x; })();",
+        'require("http").createServer().listen(0);',
+        "setInterval(() => {}, 1000);",
+    ],
+)
+def test_what_a_script_leaves_behind_says_nothing(tmp_path, more):
+    assert run_script(tmp_path, "// double(2) // 4", more=more) == PASSED
+
+
+@node
 def test_examples_of_scripts_fail_with_a_reason(tmp_path):
     code, said = run_script(tmp_path, "// double(2) // => 5\n// double(1) => 2")
     assert code == 1
     assert said == "Failed example:\n    double(2)\nExpected:\n    5\nGot:\n    4\n"
-    assert run_script(tmp_path, "// assert(double(2) === 5)")[0] == 1
-    assert run_script(tmp_path, "// double(2) // 4", more="null.x;")[0] == 1
-    assert run_script(tmp_path, "// double(2) // 4", text="for (;;) {}")[0] == 1
 
 
 @node
 @pytest.mark.parametrize(
-    ("told", "more"),
+    ("told", "name"),
     [
-        ("// Twice as much as double(a).", ""),
-        ("// double(number) => the number, twice", ""),
-        ("// double(2) => (2, 2)", ""),
-        ("// undouble(2) => 1", ""),
-        ("// this.double(2) => 1", ""),
-        ("// double(2) // 4", 'const fs = require("nothing");'),
-        ("// double(2) // 4", 'import x from "x";'),
-        ("// double(2) // 4", "process.exit(2);"),
+        ("// assert(double(2) === 5)", "double"),
+        ("// expect(double(2)).toEqual(5)", "double"),
+        ("// digits(12) // => [1, 2]", "digits"),
+        ("// assert.equal(digits(1)[0], 1)", "digits"),
+        ("// digits(4)[0] // => 4", "digits"),
+        ("// pair(undefined) // => { a: null, b: [NaN] }", "pair"),
+        ("// later(2) // => 3", "later"),
+        ("// checked(1) // => RangeError", "checked"),
+        ("// checked(-1) // => 1", "checked"),
     ],
 )
-def test_nobody_knows_without_an_example_that_can_be_run_in_a_script(tmp_path, told, more):
-    assert run_script(tmp_path, told, more=more) == (2, "")
+def test_examples_of_scripts_fail(tmp_path, told, name):
+    assert run_script(tmp_path, told, name)[0] == 1
+
+
+@node
+@pytest.mark.parametrize("text", ["null.x;", "for (;;) {}", "function double(a) { return 4"])
+def test_a_script_that_cannot_be_run_fails(tmp_path, text):
+    assert run_script(tmp_path, "// double(2) // 4", text=text)[0] == 1
+
+
+@node
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("// Twice as much as double(a).", "double"),
+        ("// double(number) => the number, twice", "double"),
+        ("// double(2) => (2, 2)", "double"),
+        ("// double(2) => 4 (2 * 2)", "double"),
+        ("// double(2) => LIMIT.a.b", "double"),
+        ("// double(2) => new", "double"),
+        ("// double(2) -> Number", "double"),
+        ("// double(...numbers) -> 4", "double"),
+        ("// undouble(2) => 1", "double"),
+        ("// this.double(2) => 1", "double"),
+        ("// shown(1) // 1", "shown"),
+        ("// needs(1) // 1", "needs"),
+        ("/*\n Input: a = 1, b = 3\n Output: 2\n */", "less"),
+    ],
+)
+def test_nobody_knows_without_an_example_that_can_be_run_in_a_script(tmp_path, told, name):
+    assert run_script(tmp_path, told, name) == (2, "")
+
+
+@node
+@pytest.mark.parametrize(
+    "more",
+    ['const fs = require("nothing");', "process.exit(1);", "process.exit(0);", "other();"],
+)
+def test_a_script_that_needs_more_says_nothing(tmp_path, more):
+    assert run_script(tmp_path, "// double(2) // 4", more=more) == (2, "")
 
 
 @node

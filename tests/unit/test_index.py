@@ -253,6 +253,20 @@ def test_names_of_imported_files_come_first_then_others(root, typed, receiver, n
     assert answers[0] == Names(3, tuple(names))
 
 
+def test_what_is_meant_is_imported_or_of_the_same_language(root):
+    (root / "web.js").write_text("function paint() {}\nreport(circumference);\n")
+    (root / "app/pen.py").write_text("def paint_all():\n    pass\n")
+    text = "from geo.shapes import Circle\n"
+    opened = Open(str(root / "app/new.py"), "python", text)
+    served(workspace(root), Wait(1))
+    ask = AskAbout(3, str(root / "app/new.py"), ("paint", "paint_all", "Circle"), ("report",))
+    answers, _ = served(workspace(root), opened, ask)
+    [about] = [one for one in answers if isinstance(one, About)]
+    # What is imported comes first, whatever the order of the names.
+    assert [one.path for one in about.definitions] == ["geo/shapes.py", "app/pen.py"]
+    assert about.uses == ()
+
+
 CIRCLE = "class Circle:\n    def circumference(self) -> float:"
 
 
@@ -277,7 +291,7 @@ CIRCLE = "class Circle:\n    def circumference(self) -> float:"
 def test_what_other_files_say_of_names(root, path, names, defined, uses):
     opened = Open(str(root / path), LANGUAGES.for_path(path).id, PROJECT[path])
     served(workspace(root), Wait(1))
-    answers, _ = served(workspace(root), opened, AskAbout(3, str(root / path), names))
+    answers, _ = served(workspace(root), opened, AskAbout(3, str(root / path), names, names))
     [about] = [one for one in answers if isinstance(one, About)]
     assert {one.path: one.text for one in about.definitions} == defined
     assert sorted(set(about.uses)) == uses

@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -179,3 +180,21 @@ def test_every_language_toml_has_only_known_keys():
     for language in ALL:
         file = CASES.parents[2] / "grammars" / language.id / "language.toml"
         assert set(tomllib.loads(file.read_text())) <= known | {"grammar"}
+
+
+@pytest.mark.parametrize(
+    ("told", "has_examples"),
+    [
+        ("// double(2) // => 4", True),
+        ("// double(2); // 4", True),
+        ("/**\n * @example\n * double(2)\n * // => 4\n */", True),
+        ("// checked(-1) => RangeError", True),
+        ("// even(2) === true", True),
+        ("@param {(a: number) => string} name", False),
+        ("fetch(url).then((one) => one)", False),
+        ("stop() // then start", False),
+        ("Twice as much as double(a).", False),
+    ],
+)
+def test_only_examples_look_like_some_in_javascript(told, has_examples):
+    assert bool(re.search(LANGUAGES.get("javascript").examples, told)) is has_examples

@@ -30,8 +30,8 @@ export function registerCommands(controller: Controller): vscode.Disposable[] {
     register("why", () => explain(controller)),
     register("edit", () => instruct(controller)),
     register("translateInto", () => translate(controller)),
-    vscode.commands.registerCommand("fimble.ask", (data: Asking, asks: string) =>
-      ask(controller, data, asks),
+    vscode.commands.registerCommand("fimble.ask", (data: Asking, asks: string, title: string) =>
+      ask(controller, data, asks, title),
     ),
     register("showStatistics", () => showStatistics(controller, pages)),
     register("openLog", () => controller.log.show()),

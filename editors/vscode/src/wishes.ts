@@ -31,8 +31,13 @@ export interface Asking {
 }
 
 /** Ask what an action of the menu wants to know, and have it carried out. */
-export async function ask(controller: Controller, data: Asking, asks: string): Promise<void> {
-  const answer = asks === "to" ? await language(controller) : await said("Edit as you say");
+export async function ask(
+  controller: Controller,
+  data: Asking,
+  asks: string,
+  title: string,
+): Promise<void> {
+  const answer = asks === "to" ? await language(controller) : await said(title);
   if (answer) {
     const options = { ...data.options, [asks]: answer };
     await controller.client?.carryOut("fimble.act", { ...data, options });
@@ -45,7 +50,10 @@ function said(title: string): Thenable<string | undefined> {
 
 /** A language to translate into, as the server names it. */
 async function language(controller: Controller): Promise<string | undefined> {
-  const known = (await controller.client?.languages()) ?? [];
+  const known = await controller.client?.languages();
+  if (known === undefined) {
+    return undefined;
+  }
   const items = known.map(({ id, name }) => ({ label: name, id }));
   const chosen = await vscode.window.showQuickPick(items, { title: "Translate into" });
   return chosen?.id;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import Final
 
 from fimble.check import sandbox
 from fimble.errors import SandboxRefused
+
+log = logging.getLogger(__name__)
 
 LIMITS: Final = sandbox.Limits(wall_seconds=5.0, cpu_seconds=5)
 GIGABYTE: Final = 1024 * sandbox.MEGABYTE
@@ -58,7 +61,11 @@ def _found(command: tuple[str, ...]) -> Runner | None:
     if place is None or not asyncio.run(sandbox.available()):
         return None
     # Itself only: what lies beside it may be the user's home.
-    path = str(Path(place).resolve())
-    found = Runner((path, *rest), (path,), WIDE)
-    outcome = asyncio.run(found.run(("--version",), {}))
-    return found if outcome is not None and outcome.passed else None
+    path = Path(place).resolve()
+    found = Runner((str(path), *rest), (str(path),), WIDE)
+    # A launcher that stands for many programs has another name, and its own version.
+    outcome = asyncio.run(found.run(("--version",), {})) if path.name.startswith(program) else None
+    if outcome is not None and outcome.passed:
+        return found
+    log.info("%s does not start in the sandbox, so it runs no examples", program)
+    return None

@@ -200,15 +200,16 @@ class WorkspaceIndex:
         answer = await self._ask(number, ask)
         named.names = answer.names if isinstance(answer, Names) else ()
 
-    async def about(self, path: str, names: Sequence[str]) -> Elsewhere:
-        """Return how other files define names and call them; nothing if the index is busy."""
+    async def about(self, path: str, names: Sequence[str], called: Sequence[str]) -> Elsewhere:
+        """Return how other files define names and call others; nothing if the index is busy."""
         if not self.is_running:
             return Elsewhere()
         number = self._next_id()
-        answer = await self._ask(number, AskAbout(number, path, tuple(names)), patience_s=ABOUT_S)
-        return (
-            Elsewhere(answer.definitions, answer.uses) if isinstance(answer, About) else Elsewhere()
-        )
+        ask = AskAbout(number, path, tuple(names), tuple(called))
+        answer = await self._ask(number, ask, patience_s=ABOUT_S)
+        if not isinstance(answer, About):
+            return Elsewhere()
+        return Elsewhere(answer.definitions, answer.uses)
 
     async def idle(self) -> None:
         """Return when nothing is left to read."""

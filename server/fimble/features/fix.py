@@ -18,6 +18,7 @@ from fimble.features.offer import SOURCE, Diagnostic, Look, Offer, Outcome, Task
 from fimble.features.unaided import QUOTED, SPARE, without_model
 from fimble.features.usage import definitions
 from fimble.features.writing import (
+    NEARBY,
     answers,
     check,
     infill,
@@ -170,7 +171,8 @@ async def _lines_anew(
     first, last = _lines(snapshot, diagnostic)
     line = snapshot.text[first:last]
     names = dict.fromkeys((*identifiers(line), *QUOTED.findall(diagnostic.message)))
-    context = await definitions(task, tuple(names), diagnostic.start)
+    seen = (diagnostic.start - NEARBY.prefix, diagnostic.start + NEARBY.suffix)
+    context = await definitions(task, tuple(names), seen)
     space, count = indent(line), line.count("\n") + 1
     place = infill(snapshot, first, last, task.engine, context=context)
     mark = snapshot.language.line_comment

@@ -72,11 +72,14 @@ async def make(task: Task) -> Outcome:
     before = await check(task, snapshot.text)
     stub = stub_around(snapshot, task.languages, offer.start, offer.start)
     if stub is None or stub.definition.start < offer.start:
-        known = await usage(task, missing(before), offer.start, offer.end)
+        seen = (_above(snapshot, offer.start), offer.end)
+        known = await usage(task, missing(before), offer.start, offer.end, seen)
         told = snapshot.text[offer.start : offer.end]
         return await best(task, partial(_from_comment, task, known), told, before)
     definition = stub.definition
-    known = await usage(task, (definition.name,), definition.start, definition.end)
+    start, end = definition.start, definition.end
+    seen = (_above(snapshot, start), end)
+    known = await usage(task, (definition.name,), start, end, seen)
     return await best(task, partial(_bodies, task, stub, known), told_of(task, definition), before)
 
 

@@ -7,6 +7,7 @@ they see; then what a review would write instead of the least expected lines is 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
+from functools import partial
 from typing import Final
 
 from fimble.check.place import width
@@ -66,17 +67,20 @@ async def function_anew(
 async def _proposed(
     task: Task, function: Definition, diagnostic: Diagnostic
 ) -> AsyncGenerator[Edit, None]:
-    async for edit in _rewritten(task, function, diagnostic, range(1)):
+    names = identifiers(task.snapshot.text[function.start : function.end])
+    known = await definitions(task, names, (function.start - ABOVE, function.end + ABOVE))
+    rewritten = partial(_rewritten, task, function, diagnostic, known)
+    async for edit in rewritten(range(1)):
         yield edit
     async for hint in suspects(task, function):
         yield hint.edit
     others = range(1, task.settings.actions.candidates)
-    async for edit in _rewritten(task, function, diagnostic, others):
+    async for edit in rewritten(others):
         yield edit
 
 
 async def _rewritten(
-    task: Task, function: Definition, diagnostic: Diagnostic, samples: Iterable[int]
+    task: Task, function: Definition, diagnostic: Diagnostic, known: str, samples: Iterable[int]
 ) -> AsyncGenerator[Edit, None]:
     """Yield the function's code as the model writes it; its header and docstring stay."""
     snapshot = task.snapshot
@@ -86,8 +90,6 @@ async def _rewritten(
     first, last = line_start(snapshot, code[0]), code[1]
     old = unix(snapshot.text[first:last])
     outside = width(snapshot.line_text(snapshot.line_of(function.start)))
-    names = identifiers(snapshot.text[function.start : last])
-    known = await definitions(task, names, function.start)
     prompt = _conversation(task, function, first, diagnostic, known)
     done = reaches(body_part, outside)
     async for text in answers(task, (prompt,), MAX_TOKENS, done, old, samples, whole=True):

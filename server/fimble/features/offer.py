@@ -81,7 +81,15 @@ class Elsewhere:
     uses: tuple[str, ...] = ()
 
 
-async def _nothing(_names: Sequence[str]) -> Elsewhere:
+class AskElsewhere(Protocol):
+    """Asks the workspace how it defines names, and which lines call others."""
+
+    async def __call__(self, names: Sequence[str], called: Sequence[str] = ()) -> Elsewhere:
+        """Return what it knows, which may be nothing."""
+        ...
+
+
+async def _nothing(names: Sequence[str], called: Sequence[str] = ()) -> Elsewhere:  # noqa: ARG001
     return Elsewhere()
 
 
@@ -104,7 +112,7 @@ class Task:
     may_run: Callable[[], Awaitable[bool]] = _never
     root: Path | None = None
     opened: Mapping[str, Snapshot] = field(default_factory=dict)
-    elsewhere: Callable[[Sequence[str]], Awaitable[Elsewhere]] = _nothing
+    elsewhere: AskElsewhere = _nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,10 @@ async def best(
         return None
 
     try:
-        async for draft in drafts(None):
-            if _is_new(draft, failed) and (outcome := await judged(draft)):
-                return outcome
+        async with aclosing(drafts(None)) as written:
+            async for draft in written:
+                if _is_new(draft, failed) and (outcome := await judged(draft)):
+                    return outcome
         for count in range(len(failed), len(failed) + MAX_ROUNDS if failed else 0):
             task.report("repairing", 0.8)
             async with aclosing(drafts(failed[-1][1])) as mended:

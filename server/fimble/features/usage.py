@@ -12,13 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from fimble.features.unaided import QUOTED, UNKNOWN
-from fimble.features.writing import NEARBY
 from fimble.source.around import definition_of, import_lines, line_start
 from fimble.source.identifiers import identifiers
 
 if TYPE_CHECKING:
     from fimble.check.command import Problem
-    from fimble.features.offer import Task
+    from fimble.features.offer import Elsewhere, Task
 
 MAX_LINES: Final = 4
 MAX_CHARS: Final = 160
@@ -35,22 +34,49 @@ class Usage:
     used: str = ""
 
 
-async def usage(task: Task, names: Sequence[str], start: int, end: int) -> Usage:
+async def usage(
+    task: Task, names: Sequence[str], start: int, end: int, seen: tuple[int, int]
+) -> Usage:
     """Say what is known of what is used between two offsets, and which lines call ``names``.
 
-    What the file imports may be needed there, so that counts as used.
-    Lines of the file itself come first, but not what lies between the offsets; then those of open
-    files in its language, then those of others, tests first. They tell parameters and results.
+    What the file imports may be needed there, so that counts as used; ``seen`` is the range that
+    the model sees anyway. Of the calls those in the file itself come first, but not what lies
+    between the offsets; then those of open files in its language, then those of others, tests
+    first. They tell parameters and results.
     """
     snapshot = task.snapshot
     imports = " ".join(import_lines(snapshot, task.languages))
     about = identifiers(f"{snapshot.text[start:end]} {imports}")
-    lines = _lines(task, names, start, end) if names else ()
-    found = dict.fromkeys(lines)
-    if names and len(found) < MAX_LINES:
-        others = (await task.elsewhere(tuple(names))).uses
-        found |= dict.fromkeys(line for line in others if len(line) <= MAX_CHARS)
-    return Usage(await definitions(task, about, start), "\n".join(islice(found, MAX_LINES)))
+    elsewhere = await task.elsewhere(about, names)
+    found = dict.fromkeys(_lines(task, names, start, end) if names else ())
+    found |= dict.fromkeys(line for line in elsewhere.uses if len(line) <= MAX_CHARS)
+    used = "\n".join(islice(found, MAX_LINES))
+    return Usage(_told(task, about, seen, elsewhere), used)
+
+
+async def definitions(task: Task, names: Sequence[str], seen: tuple[int, int]) -> str:
+    """Return how the names are defined, where the model does not see it in the range ``seen``.
+
+    Each is the beginning of a definition in the file itself, or signatures of another file below
+    a comment with its path; all end with an empty line.
+    """
+    return _told(task, names, seen, await task.elsewhere(names))
+
+
+def _told(task: Task, names: Sequence[str], seen: tuple[int, int], elsewhere: Elsewhere) -> str:
+    snapshot = task.snapshot
+    own: list[str] = []
+    for name in names:
+        symbol = definition_of(snapshot, task.languages, name)
+        if symbol is None or seen[0] <= symbol.start < seen[1]:
+            continue
+        start = line_start(snapshot, symbol.start)
+        lines = snapshot.text[start : symbol.end].splitlines()
+        own.append("\n".join(lines[:DEFINITION_LINES]))
+    mark = snapshot.language.line_comment or ""
+    far = [f"{mark} {one.path}\n{one.text}".lstrip() for one in elsewhere.definitions]
+    chosen = (*own[:MAX_DEFINITIONS], *far[:MAX_DEFINITIONS])
+    return "".join(f"{one}\n\n" for one in chosen)
 
 
 def _lines(task: Task, names: Sequence[str], start: int, end: int) -> Iterator[str]:
@@ -66,28 +92,6 @@ def _lines(task: Task, names: Sequence[str], start: int, end: int) -> Iterator[s
             line = match[0].strip()
             if len(line) <= MAX_CHARS:
                 yield line
-
-
-async def definitions(task: Task, names: Sequence[str], offset: int) -> str:
-    """Return how the names are defined, where the model does not see it around ``offset`` anyway.
-
-    Each is the beginning of a definition in the file itself, or signatures of another file below
-    a comment with its path; all end with an empty line.
-    """
-    snapshot = task.snapshot
-    told: list[str] = []
-    for name in names:
-        symbol = definition_of(snapshot, task.languages, name)
-        if symbol is None or -NEARBY.prefix < symbol.start - offset < NEARBY.suffix:
-            continue
-        start = line_start(snapshot, symbol.start)
-        lines = snapshot.text[start : symbol.end].splitlines()
-        told.append("\n".join(lines[:DEFINITION_LINES]))
-    mark = snapshot.language.line_comment or ""
-    others = (await task.elsewhere(tuple(names))).definitions if names else ()
-    far = [f"{mark} {one.path}\n{one.text}".lstrip() for one in others]
-    chosen = (*told[:MAX_DEFINITIONS], *far[:MAX_DEFINITIONS])
-    return "".join(f"{one}\n\n" for one in chosen)
 
 
 def missing(problems: Sequence[Problem] | None) -> tuple[str, ...]:

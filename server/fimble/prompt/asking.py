@@ -84,11 +84,12 @@ class AskNames(msgspec.Struct, frozen=True, tag=True):
 
 
 class AskAbout(msgspec.Struct, frozen=True, tag=True):
-    """Say how other files than ``path`` define ``names``, and which of their lines call them."""
+    """Say how other files than ``path`` define ``names``, and which of their lines call others."""
 
     id: int
     path: str
     names: tuple[str, ...]
+    called: tuple[str, ...] = ()
 
 
 class Wait(msgspec.Struct, frozen=True, tag=True):

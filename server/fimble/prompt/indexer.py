@@ -190,7 +190,7 @@ class Indexer:
         if place is None:
             return About(ask.id)
         library, path = place
-        defined, used = library.about(path, ask.names)
+        defined, used = library.about(path, ask.names, ask.called)
         return About(ask.id, tuple(defined), tuple(used))
 
     def _place(self, path: str) -> tuple[Library, str] | None:

@@ -149,19 +149,22 @@ class Library:
             return []
         return known_names(self._index, snapshot, path, self._languages, word)
 
-    def about(self, path: str, names: Sequence[str]) -> tuple[list[Snippet], list[str]]:
-        """Return how other files define names, and lines that call them; none for files left out.
+    def about(
+        self, path: str, names: Sequence[str], called: Sequence[str]
+    ) -> tuple[list[Snippet], list[str]]:
+        """Return how other files define names, and lines that call others; none for files left out.
 
         What a file defines itself is not looked for elsewhere.
         """
         snapshot = self._open.get(path)
-        names = identifiers(" ".join(names))
-        if snapshot is None or not names:
+        if snapshot is None:
             return [], []
         own = {one.name for one in outline(snapshot, self._languages)}
-        foreign = [name for name in names if name not in own]
+        foreign = [name for name in identifiers(" ".join(names)) if name not in own]
         defined = defined_elsewhere(self._index, snapshot, path, self._languages, foreign)
-        return defined, used_elsewhere(self._index, path, self._text, names)
+        # Only real names reach the index, whose queries have a language of their own.
+        known = identifiers(" ".join(called))
+        return defined, used_elsewhere(self._index, path, self._languages, self._text, known)
 
     def _text(self, path: str) -> str | None:
         """Return the text of a file that may be sent, as it is now."""

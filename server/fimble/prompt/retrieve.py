@@ -42,6 +42,9 @@ _OPEN: Final = 1.2
 _IMPORTED: Final = 3.0
 _NEIGHBOUR: Final = 1.5
 _TEST: Final = 0.5
+_CONSTRUCTOR: Final = "__init__"
+"""In Python, which says by an underscore what is private, it tells how to make one."""
+_IS_TEST: Final = re.compile(r"(?:^|[/_.-])tests?(?:[/_.-]|$)", re.IGNORECASE)
 _SEGMENTS: Final = re.compile(r"[^\W\d][\w-]*")
 
 
@@ -133,24 +136,35 @@ def defined_elsewhere(
 ) -> list[Snippet]:
     """Return the signatures of what is meant by names in a parsed snapshot, which is at ``path``.
 
-    Of a name that several files define only what imported ones do: it may mean anything else.
+    Imported files come first. Of others only what no second file defines counts, and only in the
+    same language: the name may mean anything else.
     """
     friends = imported_files(index, imported(snapshot, languages), path)
     scores: dict[str, dict[int, float]] = defaultdict(dict)
     for place in index.defining(names):
-        if place.path in friends or (place.count == 1 and place.path != path):
+        is_only = place.count == 1 and place.path != path
+        if place.path in friends or (is_only and _is_alike(languages, path, place.path)):
             scores[place.path][place.position] = 1.0
-    return [Snippet(one, stub(index.outline(one), scores[one])) for one in scores][:MAX_STUBS]
+    chosen = sorted(scores, key=lambda one: one not in friends)[:MAX_STUBS]
+    return [Snippet(one, stub(index.outline(one), scores[one])) for one in chosen]
 
 
 def used_elsewhere(
-    index: Index, path: str, read: Callable[[str], str | None], names: Sequence[str]
+    index: Index,
+    path: str,
+    languages: Languages,
+    read: Callable[[str], str | None],
+    names: Sequence[str],
 ) -> list[str]:
-    """Return lines of other files than ``path`` that call one of the names, tests first."""
-    found = index.alike(names, path, MAX_CALLERS)
+    """Return lines that call one of the names in other files of the same language, tests first."""
+    if not names:
+        return []
+    found = [
+        one for one in index.alike(names, path, MAX_CALLERS) if _is_alike(languages, path, one[0])
+    ]
     call = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\(")
     lines: list[str] = []
-    for other, first, _ in sorted(found, key=lambda one: "test" not in one[0].lower()):
+    for other, first, _ in sorted(found, key=lambda one: not _IS_TEST.search(one[0])):
         defining = {one.line for one in index.outline(other) if one.name in names}
         chunk = (read(other) or "").splitlines()[first : first + CHUNK_LINES]
         lines += [
@@ -159,6 +173,11 @@ def used_elsewhere(
             if number not in defining and call.search(line)
         ]
     return lines
+
+
+def _is_alike(languages: Languages, one: str, other: str) -> bool:
+    """Tell whether two files are in the same language, or dialects of one."""
+    return languages.for_path(one).queries == languages.for_path(other).queries
 
 
 def imported_files(index: Index, modules: Iterable[str], path: str) -> set[str]:
@@ -215,7 +234,7 @@ def stub(definitions: Sequence[Definition], scores: dict[int, float]) -> str:
         position
         for chosen in order
         for position, one in enumerate(definitions)
-        if one.parent == chosen and _is_public(one.name)
+        if one.parent == chosen and (not one.name.startswith("_") or one.name == _CONSTRUCTOR)
     ]
     taken: set[int] = set()
     room = STUB_CHARS
@@ -226,11 +245,6 @@ def stub(definitions: Sequence[Definition], scores: dict[int, float]) -> str:
             taken |= wanted
             room -= size
     return "\n".join(definitions[position].signature for position in sorted(taken))
-
-
-def _is_public(name: str) -> bool:
-    # Python's `__init__` tells how to make one.
-    return not name.startswith("_") or name.endswith("__")
 
 
 def _around(definitions: Sequence[Definition], position: int) -> Iterable[int]:

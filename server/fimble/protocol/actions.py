@@ -356,7 +356,9 @@ def _listed(
     )
     command = types.Command(title=offer.title, command=COMMAND, arguments=[data])
     if offer.asks:
-        command = types.Command(title=offer.title, command=ASK, arguments=[data, offer.asks])
+        command = types.Command(
+            title=offer.title, command=ASK, arguments=[data, offer.asks, offer.title]
+        )
     can = ls.client_capabilities.text_document
     can_act = can.code_action if can else None
     if can_act is None or can_act.code_action_literal_support is None:

@@ -112,10 +112,12 @@ class Indexing:
         path = path_of(snapshot.uri)
         return await self._index.names(path, spot) if path else ()
 
-    async def about(self, ls: FimbleServer, snapshot: Snapshot, names: Sequence[str]) -> Elsewhere:
-        """Return what the other files of a document's workspace say of names."""
+    async def about(
+        self, ls: FimbleServer, snapshot: Snapshot, names: Sequence[str], called: Sequence[str] = ()
+    ) -> Elsewhere:
+        """Return how the other files of a document's workspace define names and call others."""
         self._tell_changes(ls)
-        return await self._index.about(path_of(snapshot.uri) or "", names)
+        return await self._index.about(path_of(snapshot.uri) or "", names, called)
 
     async def idle(self) -> None:
         """Return when the index is up to date."""
