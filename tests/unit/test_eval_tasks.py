@@ -229,6 +229,26 @@ def test_the_first_code_block_is_the_answer(answer, code):
     assert code_of(answer, "y\n") == code
 
 
+@pytest.mark.parametrize(
+    ("old", "answer", "code"),
+    [
+        (
+            "#include <string>\nusing namespace std;\nint f() {\n}\n",
+            "using namespace std;\nint f() {\n  return 1;\n}\nint main() {\n  f();\n}\n",
+            "#include <string>\nusing namespace std;\nint f() {\n  return 1;\n}\n",
+        ),
+        (
+            "fn main() {}\nuse a::B;\nfn f() {\n}\n",
+            "fn f() {\n    1\n}\n\nfn main() {\n    f();\n}",
+            "fn main() {}\nuse a::B;\nfn f() {\n    1\n}\n",
+        ),
+        ("fn main() {}\nfn f() {\n}\n", "fn main() {}\nfn f() {\n    1\n}", None),
+    ],
+)
+def test_what_a_program_needs_beside_the_answer_stays(old, answer, code):
+    assert code_of(answer, old) == (code or f"{answer}\n")
+
+
 @pytest.fixture(scope="module")
 def programs(data):
     return {row.group: row for row in load_programs(data, 0)}

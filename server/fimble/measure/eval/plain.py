@@ -19,6 +19,10 @@ from fimble.measure.eval.tasks import TaskRow
 from fimble.prompt.chat import Message, chat_prompt
 
 MAX_TOKENS: Final = 512
+_MAIN: Final = re.compile(r"^(?:int|fn) main\s*\([^\n]*\{[ \t]*\n.*", re.DOTALL | re.MULTILINE)
+"""What C++ and Rust programs end with: how the function is used, where the test has its own."""
+_HEAD: Final = re.compile(r"^(?:#include|using namespace|use |fn main\(\)).*\n", re.MULTILINE)
+"""Lines of these languages that an answer may well do without, as it is about a function."""
 _BLOCK: Final = re.compile(r"```[^\n]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -64,8 +68,13 @@ def _asked(row: TaskRow, engine: Engine) -> Prompt | None:
 
 
 def code_of(text: str, old: str) -> str:
-    """Return the first code block of an answer, or all of one without, ending as ``old`` does."""
+    """Return the first code block of an answer, or all of one without, ending as ``old`` does.
+
+    What ``old`` includes and the answer does not is put before it, and a `main` is left out: the
+    benchmark's authors do so too, and else the answer would be lost for what nobody asked it.
+    """
     found = _BLOCK.search(text)
-    code = found[1] if found else text
+    code = _MAIN.sub("", found[1] if found else text)
+    head = "".join(line for line in _HEAD.findall(old) if line not in code)
     tail = old[len(old.rstrip()) :]
-    return code.rstrip() + tail if code.strip() else ""
+    return head + code.rstrip() + tail if code.strip() else ""
