@@ -5,6 +5,7 @@ The file itself is asked first, then the open files, then the workspace's index.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from fimble.features.unaided import QUOTED, UNKNOWN
-from fimble.source.around import definition_of, import_lines, line_start
+from fimble.source.around import defined_within, import_lines, line_start
 from fimble.source.identifiers import identifiers
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ async def usage(
     found = dict.fromkeys(_lines(task, names, start, end) if names else ())
     found |= dict.fromkeys(line for line in elsewhere.uses if len(line) <= MAX_CHARS)
     used = "\n".join(islice(found, MAX_LINES))
-    return Usage(_told(task, about, seen, elsewhere), used)
+    return Usage(await _told(task, about, seen, elsewhere), used)
 
 
 async def definitions(task: Task, names: Sequence[str], seen: tuple[int, int]) -> str:
@@ -60,14 +61,19 @@ async def definitions(task: Task, names: Sequence[str], seen: tuple[int, int]) -
     Each is the beginning of a definition in the file itself, or signatures of another file below
     a comment with its path; all end with an empty line.
     """
-    return _told(task, names, seen, await task.elsewhere(names))
+    return await _told(task, names, seen, await task.elsewhere(names))
 
 
-def _told(task: Task, names: Sequence[str], seen: tuple[int, int], elsewhere: Elsewhere) -> str:
-    snapshot = task.snapshot
+async def _told(
+    task: Task, names: Sequence[str], seen: tuple[int, int], elsewhere: Elsewhere
+) -> str:
+    snapshot, end = task.snapshot, len(task.snapshot.text)
+    # Of a long file this takes a while; somebody may be typing.
+    known = await asyncio.to_thread(defined_within, snapshot, task.languages, 0, end)
+    first = {symbol.name: symbol for symbol in reversed(known)}
     own: list[str] = []
     for name in names:
-        symbol = definition_of(snapshot, task.languages, name)
+        symbol = first.get(name)
         if symbol is None or seen[0] <= symbol.start < seen[1]:
             continue
         start = line_start(snapshot, symbol.start)

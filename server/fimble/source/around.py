@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from fimble.source.languages import BlockStyle, DocPlace
@@ -24,8 +23,6 @@ MAX_COMMENT: Final = 100
 """Lines that are looked at on either side for the rest of a comment."""
 MAX_IMPORTS: Final = 20_000
 """Bytes at the beginning of a file in which its imports are looked for."""
-MAX_PLACES: Final = 12
-"""Places of a name that are looked at for its definition: a query takes 0.3 ms."""
 MAX_STUB: Final = 400
 """Characters of the longest body that may be a stub."""
 _ARGUMENTS: Final = r"\((?:[^()]|\([^()]*\))*\)"
@@ -109,17 +106,6 @@ def defined_within(snapshot: Snapshot, languages: Languages, start: int, end: in
     query = languages.query(snapshot.language, "symbols")
     found = [] if query is None else symbols(snapshot, query, start, end)
     return [symbol for symbol in found if start <= symbol.name_start < end]
-
-
-def definition_of(snapshot: Snapshot, languages: Languages, name: str) -> Symbol | None:
-    """Return where the file defines ``name``; a name that is everywhere may not be found."""
-    places = islice(re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", snapshot.text), MAX_PLACES)
-    found = (
-        symbol
-        for place in places
-        for symbol in defined_within(snapshot, languages, place.start(), place.end())
-    )
-    return next(found, None)
 
 
 def is_new_name(snapshot: Snapshot, offset: int) -> bool:

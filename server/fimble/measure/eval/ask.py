@@ -108,7 +108,8 @@ async def running(
             try:
                 yield editor, status
             except (TimeoutError, ServerFailure) as error:
-                raise FimbleError(f"The server does not answer: {error}.") from error
+                said = str(error) or "it took too long"
+                raise FimbleError(f"The server does not answer: {said}.") from error
             await editor.shut_down()
 
 
