@@ -39,6 +39,15 @@ async def test_a_suggestion_is_shown_accepted_and_explained(scripted):
         assert 0 <= shown["outsideMs"] <= shown["totalMs"]
 
 
+async def test_what_was_just_opened_is_judged_by_its_syntax(scripted):
+    """Its tree is made in the background, but a request may come before that."""
+    async with scripted({"return ": "a + )"}) as editor:
+        await editor.initialize()
+        editor.open(URI, BODY)
+        assert await editor.inline_completion(URI, len(BODY)) == []
+        assert await reason(editor) == "parse"
+
+
 async def test_the_server_follows_every_kind_of_change(scripted):
     async with scripted(ANSWERS) as editor:
         await editor.initialize()

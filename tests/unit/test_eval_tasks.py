@@ -242,7 +242,7 @@ def test_the_first_code_block_is_the_answer(answer, code):
             "fn f() {\n    1\n}\n\nfn main() {\n    f();\n}",
             "fn main() {}\nuse a::B;\nfn f() {\n    1\n}\n",
         ),
-        ("fn main() {}\nfn f() {\n}\n", "fn main() {}\nfn f() {\n    1\n}", None),
+        ("fn main(){}\nfn f() {\n}\n", "fn main() {}\nfn f() {\n    1\n}", None),
     ],
 )
 def test_what_a_program_needs_beside_the_answer_stays(old, answer, code):

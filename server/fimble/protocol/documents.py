@@ -6,6 +6,7 @@ These handlers are no coroutines, so changes count in the order in which they co
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fimble.protocol.server import FimbleServer
+    from fimble.session import Document
     from fimble.source.text import Snapshot
 
+FIRST_TREE_S: Final = 0.3
+"""How long the first request in a file waits for its syntax tree: the model takes longer there."""
 QUIET_S: Final = 0.03
 """Pause before a parse that took too long for the change itself."""
 
@@ -147,6 +151,21 @@ def parse_later(ls: FimbleServer, snapshot: Snapshot) -> None:
     """Make the syntax tree in the background if it is missing and there can be one."""
     if snapshot.tree is None and snapshot.language.grammar_package:
         ls.work.start("parsing", _parse(ls, snapshot.uri))
+
+
+async def first_tree(ls: FimbleServer, document: Document[Memory]) -> Document[Memory]:
+    """Return a document with its tree if it never had one and that does not take too long.
+
+    Without it nobody could tell what fits there, or when the model has written enough.
+    """
+    snapshot = document.snapshot
+    if snapshot.tree or snapshot.stale or not snapshot.language.grammar_package:
+        return document
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_TREE_S):
+            grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
+            ls.session.parsed(await snapshot.parse_in_slices(grammar))
+    return ls.session.document(snapshot.uri) or document
 
 
 def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:

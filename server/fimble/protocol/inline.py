@@ -13,6 +13,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from fimble.engine.base import Trace
 from fimble.features.choices import Selected, beyond, choices
 from fimble.features.complete import Completion, Reason, warm
+from fimble.protocol.documents import first_tree
 from fimble.protocol.logs import logger
 from fimble.session import Explanation
 from fimble.source.positions import offset_at, position_at
@@ -98,6 +99,7 @@ async def _ask(
     context: types.InlineCompletionContext,
 ) -> tuple[tuple[Completion, ...], Memory]:
     """Ask for one suggestion, for some to choose from, or for more than the selected item."""
+    document = await first_tree(ls, document)
     snapshot, memory, engine, settings = (
         document.snapshot,
         document.memory,

@@ -75,6 +75,7 @@ def code_of(text: str, old: str) -> str:
     """
     found = _BLOCK.search(text)
     code = _MAIN.sub("", found[1] if found else text)
-    head = "".join(line for line in _HEAD.findall(old) if line not in code)
+    known = "".join(code.split())  # They are spaced otherwise.
+    head = "".join(line for line in _HEAD.findall(old) if "".join(line.split()) not in known)
     tail = old[len(old.rstrip()) :]
     return head + code.rstrip() + tail if code.strip() else ""
