@@ -311,7 +311,8 @@ def _look(ls: FimbleServer, snapshot: Snapshot, params: types.CodeActionParams) 
 
 def _diagnostic(ls: FimbleServer, snapshot: Snapshot, told: types.Diagnostic) -> Diagnostic:
     start, end = _offsets(ls, snapshot, told.range)
-    related = (_related(ls, one)[:MAX_MESSAGE] for one in told.related_information or ())
+    others = told.related_information or ()
+    related = (_related(ls, one, told.range)[:MAX_MESSAGE] for one in others)
     message = told.message if isinstance(told.message, str) else told.message.value
     return Diagnostic(
         start=start,
@@ -323,11 +324,14 @@ def _diagnostic(ls: FimbleServer, snapshot: Snapshot, told: types.Diagnostic) ->
     )
 
 
-def _related(ls: FimbleServer, told: types.DiagnosticRelatedInformation) -> str:
-    """Return what is said of another place, with its line if that file is open."""
+def _related(ls: FimbleServer, told: types.DiagnosticRelatedInformation, own: types.Range) -> str:
+    """Return what is said of another place, with its line if that file is open.
+
+    What is said of the diagnostic's own place stands for itself, as in our hints.
+    """
     document = ls.session.document(told.location.uri)
     number = told.location.range.start.line
-    if document is None or number >= document.snapshot.line_count:
+    if told.location.range == own or document is None or number >= document.snapshot.line_count:
         return told.message
     return f"{told.message}: {document.snapshot.line_text(number).strip()}"
 
