@@ -77,7 +77,9 @@ async def best(
             async for draft in written:
                 if _is_new(draft, failed) and (outcome := await judged(draft)):
                     return outcome
-        for count in range(len(failed), len(failed) + MAX_ROUNDS if failed else 0):
+        if not failed:
+            return Outcome(message=NOTHING)
+        for count in range(len(failed), len(failed) + MAX_ROUNDS):
             task.report("repairing", 0.8)
             async with aclosing(drafts(failed[-1][1])) as mended:
                 new = (one async for one in mended if _is_new(one, failed))
@@ -88,8 +90,6 @@ async def best(
                 break
     finally:
         allowed.cancel()
-    if not failed:
-        return Outcome(message=NOTHING)
     outcome, wrong = failed[0]
     return replace(outcome, message=wrong.told)
 

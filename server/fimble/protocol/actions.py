@@ -19,7 +19,7 @@ from fimble.errors import FimbleError
 from fimble.features.kinds import KINDS
 from fimble.features.offer import Diagnostic, Look, Offer, Other, Outcome, Task
 from fimble.protocol.custom import announces
-from fimble.protocol.documents import difference
+from fimble.protocol.documents import difference, with_tree
 from fimble.protocol.indexing import root_of
 from fimble.protocol.progress import ProgressBar
 from fimble.protocol.shown import show
@@ -121,8 +121,7 @@ async def code_action(
     from fimble.source.around import QUERIES  # noqa: PLC0415
 
     if snapshot.tree is None and snapshot.language.grammar_package:
-        grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
-        snapshot = await snapshot.parse_in_slices(grammar)
+        snapshot = await with_tree(ls, snapshot)
         look = _look(ls, snapshot, params)
     for query in QUERIES:
         await asyncio.to_thread(ls.session.languages.query, snapshot.language, query)
@@ -216,8 +215,7 @@ async def _make(ls: FimbleServer, snapshot: Snapshot, offer: Offer, bar: Progres
     from fimble.features import actions  # noqa: PLC0415  (not at the start, see above)
     from fimble.features.writing import path_of  # noqa: PLC0415
 
-    grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
-    snapshot = await snapshot.parse_in_slices(grammar)
+    snapshot = await with_tree(ls, snapshot)
     task = Task(
         snapshot=snapshot,
         offer=offer,

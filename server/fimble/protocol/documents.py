@@ -153,6 +153,12 @@ def parse_later(ls: FimbleServer, snapshot: Snapshot) -> None:
         ls.work.start("parsing", _parse(ls, snapshot.uri))
 
 
+async def with_tree(ls: FimbleServer, snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot with its syntax tree, if its language has a grammar."""
+    grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
+    return await snapshot.parse_in_slices(grammar)
+
+
 async def first_tree(ls: FimbleServer, document: Document[Memory]) -> Document[Memory]:
     """Return a document with its tree if it never had one and that does not take too long.
 
@@ -163,8 +169,7 @@ async def first_tree(ls: FimbleServer, document: Document[Memory]) -> Document[M
         return document
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_TREE_S):
-            grammar = await asyncio.to_thread(ls.session.languages.grammar, snapshot.language)
-            ls.session.parsed(await snapshot.parse_in_slices(grammar))
+            ls.session.parsed(await with_tree(ls, snapshot))
     return ls.session.document(snapshot.uri) or document
 
 

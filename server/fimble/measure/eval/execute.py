@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
 from fimble.check import sandbox
+from fimble.check.runner import WIDE
 
 SECONDS: Final = 4
 """HumanEval's tests take milliseconds; its authors allow 3 seconds."""
@@ -22,12 +23,11 @@ BUILD_SECONDS: Final = 20
 """A C++ program is compiled first, on a machine that does other things too."""
 MEGABYTE: Final = 1024 * 1024
 SAID_CHARS: Final = 400
-_WIDE: Final = sandbox.Limits(
+_WIDE: Final = replace(
+    WIDE,
     wall_seconds=BUILD_SECONDS,
     cpu_seconds=BUILD_SECONDS,
     memory_bytes=1024 * MEGABYTE,
-    # Node reserves far more than it uses.
-    address_bytes=64 * 1024 * MEGABYTE,
     processes=128,
 )
 
