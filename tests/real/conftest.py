@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from fimble.engine.client import EngineConfig, WorkerEngine
-from fimble.engine.messages import Profile, State
+from fimble.engine.messages import Overrides, Profile, State
 from fimble.errors import ModelError
 from fimble.models.store import open_store
 
@@ -33,9 +33,9 @@ def model_path():
 
 
 @asynccontextmanager
-async def running_engine(model_path):
+async def running_engine(model_path, n_ctx=None):
     """A loaded engine on the real model."""
-    engine = WorkerEngine(EngineConfig(model_path, load_profile=lambda: PROFILE))
+    engine = WorkerEngine(EngineConfig(model_path, Overrides(n_ctx=n_ctx), lambda: PROFILE))
     ready = asyncio.Event()
     engine.on_status(
         lambda status: ready.set() if status.state in {State.READY, State.FAILED} else None

@@ -2,6 +2,9 @@
 
 import pytest
 
+from conftest import running_engine
+from fimble.engine.messages import Prompt
+from fimble.errors import PromptTooLong
 from fimble.features.choices import MAX_CHOICES, Selected, beyond, choices
 from fimble.features.complete import Memory, Reason, complete
 from fimble.settings import DEFAULTS, read
@@ -110,3 +113,17 @@ async def test_it_goes_on_from_the_selected_item(engine):
 
     assert got.text == "return a + b"
     assert (got.start, got.end) == (offset - 3, offset)
+
+
+async def test_a_file_of_more_tokens_than_the_context_holds(model_path):
+    above = "# བོད་སྐད་ནི་བོད་མིའི་སྐད་ཡིག་ཡིན།\n" * 200  # two tokens a character, code is a third of one
+    snapshot, offset = snapshot_of("a.py", f"{above}one = 1\ntwo = 2\nthree = █\n")
+
+    async with running_engine(model_path, n_ctx=1024) as engine:
+        completion, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
+        with pytest.raises(PromptTooLong):
+            await engine.prefill(Prompt((above,)))
+
+    assert (completion.reason, completion.text) == (Reason.SHOWN, "3")
+    assert 600 < completion.trace.prompt_tokens < 1024
+    assert memory.layout is not None

@@ -202,6 +202,39 @@ async def test_engine_trouble_while_it_writes(error, reason):
     assert memory.layout is not None
 
 
+class Narrow(ScriptedEngine):
+    """Holds so many characters and no more."""
+
+    def __init__(self, room):
+        super().__init__(Script(default="1 + 2"))
+        self.room = room
+        self.start()
+
+    def generate(self, prompt, **wanted):
+        generation = super().generate(prompt, **wanted)
+        if size(prompt) > self.room:
+            raise PromptTooLong("Too long.")
+        return generation
+
+
+def size(prompt):
+    return sum(len(part) for part in prompt.parts if isinstance(part, str))
+
+
+async def test_text_of_more_tokens_than_expected_is_read_in_part():
+    made = Narrow(1500)
+    below = "# คำ\n" * 300
+    snapshot, offset = snapshot_of("a.py", "# ข้อความ\n" * 900 + f"x = █\n{below}")
+
+    got, memory = await complete(snapshot, offset, None, made, DEFAULTS)
+    await complete(snapshot, offset, replace(memory, written=None, shown=None), made, DEFAULTS)
+
+    assert (got.reason, got.text) == (Reason.SHOWN, "1 + 2")
+    *refused, first, second = map(size, made.prompts)
+    assert refused
+    assert min(refused) > 1500 >= first == second > 500
+
+
 async def test_low_confidence():
     got, _ = await ask("x = █", "1 + 2", logprob=-0.69)
 

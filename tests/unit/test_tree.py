@@ -5,6 +5,7 @@ import inspect
 import random
 import textwrap
 import time
+import tracemalloc
 import weakref
 from itertools import pairwise
 from pathlib import Path
@@ -258,7 +259,7 @@ def test_trees_do_not_keep_earlier_versions_alive(monkeypatch):
     alive = weakref.WeakSet()
 
     class Reader:
-        def __init__(self, source: bytes) -> None:
+        def __init__(self, source: bytes, _pieces: list[bytes]) -> None:
             self.source = source
             alive.add(self)
 
@@ -347,3 +348,21 @@ def test_chunks_do_not_cut_what_predicates_read():
     snapshot = parsed(pad + 'require("node:fs");\n', "javascript").edit(0, 1, "//", 2)
     query = LANGUAGES.query(snapshot.language, "imports")
     assert len(captures(query, snapshot.tree).get("import", [])) == 1
+
+
+def test_a_parse_leaves_nothing_behind():
+    """What is handed to py-tree-sitter piece by piece, it keeps for ever."""
+    snapshot = parsed("x = 1\n" * 2000)
+    tracemalloc.start()
+    try:
+        for number in range(120):
+            if number == 20:
+                before, _ = tracemalloc.get_traced_memory()
+            snapshot = snapshot.splice(6000, 6000, "y", number).parse()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert snapshot.tree is not None
+    assert after - before < 100 * 100

@@ -19,8 +19,8 @@ from fimble.features import (
     tests,
     translate,
 )
-from fimble.features.complete import excluded
 from fimble.features.offer import Action, Look, Offer, Outcome, Task
+from fimble.features.shape import excluded
 
 ACTIONS: Final = MappingProxyType[str, Action](
     {

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from fnmatch import fnmatch
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
 
 from fimble.check.grow import Growth
 from fimble.check.parse import clean_part
@@ -16,10 +14,10 @@ from fimble.check.stop import LIMITS, Mode, Stopper
 from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
-from fimble.errors import EngineDown, EngineLoading, FimbleError
+from fimble.errors import EngineDown, EngineLoading, FimbleError, PromptTooLong
 from fimble.features.gate import OPEN, Doubt, doubt, sure_part
 from fimble.features.gate import written as pieces_of
-from fimble.features.shape import allowed, choose_mode, splits_word
+from fimble.features.shape import allowed, choose_mode, excluded, splits_word
 from fimble.features.written import (
     KEPT_CHARS,
     Draft,
@@ -32,7 +30,7 @@ from fimble.features.written import (
 )
 from fimble.prompt.context import Context
 from fimble.prompt.fim import Sentinel, prompt_for
-from fimble.prompt.layout import Layout, anchor_anew, budget_for, lay_out, quick_share
+from fimble.prompt.layout import Budget, Layout, anchor_anew, budget_for, lay_out, quick_share
 from fimble.source.lexical import Inside, inside
 
 if TYPE_CHECKING:
@@ -45,6 +43,9 @@ if TYPE_CHECKING:
 
 TYPED_ALONG: Final = "typed along"
 """The detail of an answer that needed no model."""
+LEAST_CHARS: Final = 200
+"""Windows so small are not halved for a prompt that does not fit. Others are: a character of code
+is a third of a token, but one of a script that the vocabulary hardly knows up to three."""
 
 
 class Reason(StrEnum):
@@ -153,10 +154,27 @@ async def complete(
         stopper = Stopper(place, mode, Growth(snapshot, offset, place, mode))
         draft = await _draft(generation, stopper, on_text)
     except FimbleError as error:
-        return _failed(offset, error), memory
+        layout = _halved(snapshot, offset, memory.layout, error)
+        if layout is None:
+            return _failed(offset, error), memory
+        again = partial(complete, priority=priority, manual=manual, branch=branch, on_text=on_text)
+        less = replace(memory, layout=layout)
+        return await again(snapshot, offset, less, engine, settings, stricter=stricter)
     completion = await judge(mode, draft)
     written = note(snapshot, offset, mode, draft)
     return completion, _with(memory, snapshot, completion, written)
+
+
+def _halved(
+    snapshot: Snapshot, offset: int, layout: Layout | None, error: FimbleError
+) -> Layout | None:
+    """Take half of the windows and no context, if their tokens are the trouble; else None."""
+    if not isinstance(error, PromptTooLong) or layout is None:
+        return None
+    if len(layout.prefix) + len(layout.suffix) < LEAST_CHARS:
+        return None
+    half = Budget(len(layout.prefix) // 2, len(layout.suffix) // 2)
+    return anchor_anew(snapshot, offset, half, None)
 
 
 async def _known(
@@ -256,18 +274,6 @@ def refuse(
     if not allowed(where, settings.completion) and not manual:
         return Reason.IN_COMMENT if where is Inside.COMMENT else Reason.IN_STRING
     return None
-
-
-def excluded(snapshot: Snapshot, settings: CompletionSettings) -> bool:
-    """Tell whether the settings turn suggestions off for this file."""
-    language = snapshot.language
-    names = {language.id, *language.lsp_ids}
-    path = unquote(urlsplit(snapshot.uri).path)
-    return (
-        not settings.enabled
-        or not names.isdisjoint(settings.disabled_languages)
-        or any(fnmatch(path, glob) or fnmatch(path, f"*/{glob}") for glob in settings.exclude)
-    )
 
 
 def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> Completion | None:

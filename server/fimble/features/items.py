@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from fimble.check.place import look
 from fimble.engine.messages import Priority
 from fimble.errors import FimbleError
-from fimble.features.complete import Shown, excluded, type_along, warm
+from fimble.features.complete import Shown, type_along, warm
+from fimble.features.shape import excluded
 from fimble.prompt.fim import prompt_for
 from fimble.source.lexical import Inside, inside
 from fimble.source.names import Names, nearest, scan

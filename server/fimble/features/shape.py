@@ -1,8 +1,10 @@
-"""The shape of a suggestion: nothing, the rest of the line, or a block, by where the cursor is."""
+"""The shape of a suggestion: nothing, the rest of the line, or a block, by file and cursor."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from fimble.check.place import Place, closes, opens, width
 from fimble.check.stop import Mode
@@ -10,6 +12,19 @@ from fimble.source.lexical import Inside
 
 if TYPE_CHECKING:
     from fimble.settings import Completion as CompletionSettings
+    from fimble.source.text import Snapshot
+
+
+def excluded(snapshot: Snapshot, settings: CompletionSettings) -> bool:
+    """Tell whether the settings turn suggestions off for this file."""
+    language = snapshot.language
+    names = {language.id, *language.lsp_ids}
+    path = unquote(urlsplit(snapshot.uri).path)
+    return (
+        not settings.enabled
+        or not names.isdisjoint(settings.disabled_languages)
+        or any(fnmatch(path, glob) or fnmatch(path, f"*/{glob}") for glob in settings.exclude)
+    )
 
 
 def splits_word(place: Place) -> bool:
