@@ -243,4 +243,14 @@ def _stands_indented(place: Place) -> bool:
     if not place.before[-1:].isspace():
         return False
     deeper = opens(place.above, place.style) and width(place.above) >= width(place.before)
-    return bool(place.before.strip()) or not deeper
+    return bool(place.before.strip()) or not (deeper or _within_step(place))
+
+
+def _within_step(place: Place) -> bool:
+    """Tell whether the white space before the cursor is no indentation yet.
+
+    Who types it space by space, or goes back by one, stands where no line around begins.
+    """
+    columns = width(place.before)
+    around = {width(line) for line in (place.above, *place.below[:1])}
+    return columns % width(place.unit) > 0 and columns not in around
