@@ -64,7 +64,9 @@ def look(snapshot: Snapshot, offset: int) -> Place:
     below = range(line + 1, min(line + _SEARCHED_LINES, snapshot.line_count))
     nearby = range(max(line - _STUDIED_LINES, 0), min(line + _STUDIED_LINES, snapshot.line_count))
     before = snapshot.text[start:offset]
-    unit = indent_unit(map(snapshot.line_text, nearby), snapshot.language.indent)
+    # Not of the cursor's line: it may be indented half as yet.
+    others = (snapshot.line_text(one) for one in nearby if one != line)
+    unit = indent_unit(others, snapshot.language.indent)
     return Place(
         before=before,
         after=snapshot.text[offset:end],
