@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from fimble.engine.messages import State
-from fimble.engine.scripted import Script, ScriptedEngine
+from fimble.engine.scripted import Script, ScriptedEngine, size
 from fimble.errors import EngineDown, ModelMissing, PromptTooLong
 from fimble.features.ahead import better_anchor
 from fimble.features.choices import Selected, beyond, choices
@@ -215,10 +215,6 @@ class Narrow(ScriptedEngine):
         if size(prompt) > self.room:
             raise PromptTooLong("Too long.")
         return generation
-
-
-def size(prompt):
-    return sum(len(part) for part in prompt.parts if isinstance(part, str))
 
 
 async def test_text_of_more_tokens_than_expected_is_read_in_part():

@@ -201,7 +201,7 @@ class ScriptedEngine:
         """Count characters; what was read once is known."""
         self._check_ready()
         known = {one.parts for one in (*self.prompts, *self.prefills)}
-        return tuple(0 if one.parts in known else _size(one) for one in prompts)
+        return tuple(0 if one.parts in known else size(one) for one in prompts)
 
     async def flush(self) -> None:
         return
@@ -231,8 +231,7 @@ class ScriptedGeneration:
         self._engine = engine
         self._pieces = PIECES.findall(answer)
         self._limit = limit
-        text = sum(len(part) for part in prompt.parts if isinstance(part, str))
-        self._trace = Trace(prompt_tokens=text, evaluated=text)
+        self._trace = Trace(prompt_tokens=size(prompt), evaluated=size(prompt))
         self.reason = ""
 
     @property
@@ -262,7 +261,8 @@ class ScriptedGeneration:
         self.reason = "stop" if len(self._pieces) <= self._limit else "length"
 
 
-def _size(prompt: Prompt) -> int:
+def size(prompt: Prompt) -> int:
+    """Return the characters of a prompt, which the fake takes for its tokens."""
     return sum(len(part) for part in prompt.parts if isinstance(part, str))
 
 
