@@ -138,14 +138,16 @@ def test_a_file_that_left_the_context_comes_back_from_ram():
     assert restored >= reused - 1
 
 
-def test_thinking_ahead_does_not_cost_another_file_its_place():
+@pytest.mark.parametrize("length", [400, 30])
+def test_thinking_ahead_does_not_cost_another_file_its_place(length):
     cells = NaiveCells()
     cache = make_cache(cells, n_slots=3)
-    ask(cache, cells, file_tokens(1))
+    other = file_tokens(1, length)
+    ask(cache, cells, other, 1)
     ask(cache, cells, file_tokens(2))
     for number in range(4):
         ask(cache, cells, [*file_tokens(2)[:-1], 7, number], fork_over=0)
-    assert ask(cache, cells, [*file_tokens(1), 9]) == (len(file_tokens(1)), 0)
+    assert ask(cache, cells, [*other, 9]) == (len(other), 0)
 
 
 def test_what_is_not_known_is_counted():
