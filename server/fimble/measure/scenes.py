@@ -93,7 +93,7 @@ async def switch(typist: Typist) -> dict[str, Any]:
     for one in (typist, other):
         one.new_line()
         await one.ask(Kind.JUMP)
-    await typist.editor.flush()
+        await typist.editor.flush()  # the other's work would make an end to its own
     keys = []
     for character in TYPED[:SWITCHES]:
         for one in (typist, other):
