@@ -153,6 +153,7 @@ def test_restarting_twice_at_once_leaves_one_server(window, code_server):
     window.open("again.py")
     window.type("total = ")
     window.wait_for_ghost("price * count + tax")
+    assert window.messages() == [], "what the ending server could not answer is no news"
 
 
 def test_suggestions_are_paused_and_resumed_from_the_menu(window, screenshot):

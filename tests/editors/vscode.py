@@ -53,6 +53,7 @@ OFFLINE = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 GHOST = ".ghost-text-decoration, .ghost-text-decoration-preview, .ghost-text"
+TOASTS = ".notifications-toasts .notification-list-item"
 LIGHT_BULB = '[class*="codicon-gutter-lightbulb"], .lightBulbWidget'
 WATCH = """([shown, ghosts]) => {
   const text = (selector) =>
@@ -365,9 +366,12 @@ class Window:
         item = f".statusbar-item{label}, .statusbar-item {label}"
         self.page.locator(item).first.wait_for(timeout=timeout)
 
+    def messages(self):
+        """The texts of the notifications that are on the screen."""
+        return self.page.locator(TOASTS).all_text_contents()
+
     def wait_for_message(self, text):
-        toast = self.page.locator(".notifications-toasts .notification-list-item")
-        toast.filter(has_text=text).first.wait_for()
+        self.page.locator(TOASTS).filter(has_text=text).first.wait_for()
 
     def saved(self):
         """Save the file, which must not be empty, and return its text."""
@@ -382,7 +386,7 @@ class Window:
     def why(self):
         """What our extension says to "Why was nothing suggested?"."""
         self.run("Why Was Nothing Suggested?")
-        toast = self.page.locator(".notifications-toasts .notification-list-item").first
+        toast = self.page.locator(TOASTS).first
         toast.wait_for()
         return toast.text_content()
 

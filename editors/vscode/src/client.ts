@@ -2,9 +2,11 @@
 
 import * as vscode from "vscode";
 import {
+  type CancellationToken,
   type ClientCapabilities,
   LanguageClient,
   type LanguageClientOptions,
+  type MessageSignature,
   type ProgressToken,
   type ShowMessageParams,
   State,
@@ -43,7 +45,7 @@ export class Client {
   ) {
     // Naming the transport would add an argument that says so; standard streams are the default.
     const executable = { command, args: ["serve"] };
-    this.inner = new LanguageClient("fimble", "Fimble", executable, {
+    this.inner = new QuietClient("fimble", "Fimble", executable, {
       documentSelector: DOCUMENTS,
       outputChannel: log,
       // Why the server could not start is told once, by us.
@@ -165,6 +167,22 @@ export class Client {
         this.listener.onThinking(false);
       }
     }
+  }
+}
+
+/** Does not complain of requests that VS Code makes while the server ends: the status bar says that. */
+class QuietClient extends LanguageClient {
+  override handleFailedRequest<T>(
+    type: MessageSignature,
+    token: CancellationToken | undefined,
+    error: unknown,
+    nothing: T,
+    ...rest: [boolean?, boolean?]
+  ): T {
+    if (this.state !== State.Running) {
+      return nothing;
+    }
+    return super.handleFailedRequest(type, token, error, nothing, ...rest);
   }
 }
 
