@@ -79,6 +79,18 @@ class BrokenEngine(ScriptedEngine):
         raise ZeroDivisionError(prompt)
 
 
+class Slow(Launcher):
+    """Has an engine that does not come to the end of any file."""
+
+    async def launch(self, settings, report):
+        return SlowEngine(Script(default="there"))
+
+
+class SlowEngine(ScriptedEngine):
+    async def prefill(self, prompt, **options):
+        await asyncio.get_running_loop().create_future()
+
+
 class Telling(Launcher):
     """Says which of a few words it was shown before the text that it is to complete."""
 
@@ -113,6 +125,7 @@ SCENARIOS = {
     "failing": Failing,
     "crashing": Crashing,
     "broken": Broken,
+    "slow": Slow,
     "stuck": Stuck,
     "telling": Telling,
 }

@@ -219,3 +219,17 @@ async def test_other_clients_hear_no_notifications_they_do_not_know(scripted):
         await editor.initialize()
         await editor.flush()
         assert states(editor) == []
+
+
+async def test_a_file_that_was_closed_is_not_read_to_its_end(scenario):
+    async with scenario("slow") as editor:
+        await editor.initialize()
+        await ask(editor)  # the engine is there
+        for number in range(3):
+            editor.open(f"file:///{number}.py", TEXT)
+        flushed = asyncio.ensure_future(editor.flush())
+        assert (await editor.status())["state"] == "ready"
+        assert not flushed.done()
+        for uri in list(editor.documents):
+            editor.close_document(uri)
+        await asyncio.wait_for(flushed, 10)

@@ -52,7 +52,8 @@ class Ahead:
             if (thought.uri, thought.heading_for) == (snapshot.uri, heading_for):
                 return
             thought.task.cancel()
-        task = ls.work.start("thinking ahead", _think(ls, snapshot, completion))
+        work = _think(ls, snapshot, completion)
+        task = ls.work.start("thinking ahead", work, while_open=snapshot.uri)
         self._thought = Thought(snapshot.uri, heading_for, task)
 
 

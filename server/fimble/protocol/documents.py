@@ -84,8 +84,8 @@ def did_save(ls: FimbleServer, params: types.DidSaveTextDocumentParams) -> None:
 
 
 def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> None:
-    """Forget the document."""
-    ls.work.supersede(params.text_document.uri)
+    """Forget the document, and do not go on to read it."""
+    ls.work.forget(params.text_document.uri)
     ls.flights.stop()
     ls.survey.forget(params.text_document.uri)
     ls.hints.close(ls, params.text_document.uri)
@@ -181,7 +181,7 @@ def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:
     if ls.session.is_cell(snapshot.uri):  # a notebook opens all at once, and may have hundreds
         return
     if is_wanted and ls.engine.status.state is State.READY:
-        ls.work.start("warming up", _warm(ls, snapshot.uri))
+        ls.work.start("warming up", _warm(ls, snapshot.uri), while_open=snapshot.uri)
 
 
 async def _parse(ls: FimbleServer, uri: str) -> None:

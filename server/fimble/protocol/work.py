@@ -19,11 +19,19 @@ class Work:
     def __init__(self) -> None:
         self._background: set[asyncio.Task[Any]] = set()
         self._by_uri: dict[str, set[asyncio.Task[Any]]] = {}
+        self._while_open: dict[asyncio.Task[Any], str] = {}
 
-    def start(self, what: str, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
-        """Run ``work`` in the background; a failure is logged as ``what``."""
+    def start(
+        self, what: str, work: Coroutine[Any, Any, Result], *, while_open: str | None = None
+    ) -> asyncio.Task[Result]:
+        """Run ``work`` in the background; a failure is logged as ``what``.
+
+        ``while_open`` names the document that it is for: `forget` stops it.
+        """
         task = asyncio.create_task(work, name=what)
         self._background.add(task)
+        if while_open is not None:
+            self._while_open[task] = while_open
         task.add_done_callback(self._finished)
         return task
 
@@ -49,6 +57,13 @@ class Work:
         for task in self._by_uri.get(uri, ()):
             task.cancel()
 
+    def forget(self, uri: str) -> None:
+        """Stop all work for a document that was closed."""
+        self.supersede(uri)
+        for task, document in self._while_open.items():
+            if document == uri:
+                task.cancel()
+
     async def idle(self) -> None:
         """Return when nothing runs in the background."""
         while self._background:
@@ -64,5 +79,6 @@ class Work:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
+        self._while_open.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.failure(task.get_name(), error)
