@@ -264,9 +264,20 @@ def test_short_answers_do_not_tell_how_long_a_step_takes():
 
 
 def test_waiting_is_what_neither_the_model_nor_the_usual_way_takes():
-    keys = [key(total_ms=100.0), key(total_ms=138.0), key(answer=Answer.ALONG, total_ms=900.0)]
+    keys = [
+        key(total_ms=100.0, queue_ms=1.0),
+        key(total_ms=138.0, queue_ms=3.0),
+        key(answer=Answer.ALONG, total_ms=900.0, queue_ms=9.0),
+    ]
     figures = waiting_figures(keys, usual_ms=8.0, step_ms=20.0)
-    assert figures == {"count": 2, "p50": 2.0, "p95": 40.0, "p99": 40.0, "p95_decode_steps": 2.0}
+    assert figures == {
+        "count": 2,
+        "p50": 2.0,
+        "p95": 40.0,
+        "p99": 40.0,
+        "p95_queue_ms": 3.0,
+        "p95_decode_steps": 2.0,
+    }
     assert waiting_figures([], usual_ms=8.0, step_ms=20.0) == {"count": 0}
 
 

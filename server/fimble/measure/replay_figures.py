@@ -158,11 +158,15 @@ def waiting_figures(
 ) -> dict[str, float | None]:
     """Sum up how long keys waited for older work to give way, also in decode steps.
 
-    ``usual_ms`` is what a key that waits for nothing takes besides the model's part.
+    ``usual_ms`` is what a key that waits for nothing takes besides the model's part. Only a part
+    of that is ``p95_queue_ms``, in the worker: a key may also wait for the next token of what is
+    being written, to see whether that is what was typed.
     """
     asked = [key for key in keys if key.answer is Answer.MODEL]
     waits = [max(key.total_ms - key.model_ms - usual_ms, 0.0) for key in asked]
     figures: dict[str, float | None] = {**latency(waits)}
+    if waits:
+        figures["p95_queue_ms"] = round(percentile([key.queue_ms for key in asked], 0.95), 2)
     if waits and step_ms:
         figures["p95_decode_steps"] = ratio(percentile(waits, 0.95), step_ms)
     return figures
