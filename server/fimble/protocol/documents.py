@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FIRST_TREE_S: Final = 0.3
 """How long the first request in a file waits for its syntax tree: the model takes longer there."""
+READ_AT_MOST: Final = 4
+"""Files that are read in advance at a time: whoever opens a hundred types in one of the last."""
 QUIET_S: Final = 0.03
 """Pause before a parse that took too long for the change itself."""
 
@@ -181,7 +183,8 @@ def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:
     if ls.session.is_cell(snapshot.uri):  # a notebook opens all at once, and may have hundreds
         return
     if is_wanted and ls.engine.status.state is State.READY:
-        ls.work.start("warming up", _warm(ls, snapshot.uri), while_open=snapshot.uri)
+        uri = snapshot.uri
+        ls.work.start("warming up", _warm(ls, uri), while_open=uri, at_most=READ_AT_MOST)
 
 
 async def _parse(ls: FimbleServer, uri: str) -> None:

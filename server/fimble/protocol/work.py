@@ -17,22 +17,30 @@ class Work:
     """Keeps tasks alive, reports those that fail, and ends them when the server does."""
 
     def __init__(self) -> None:
-        self._background: set[asyncio.Task[Any]] = set()
+        # In the order of their start, each with the document that it is for.
+        self._background: dict[asyncio.Task[Any], str | None] = {}
         self._by_uri: dict[str, set[asyncio.Task[Any]]] = {}
-        self._while_open: dict[asyncio.Task[Any], str] = {}
 
     def start(
-        self, what: str, work: Coroutine[Any, Any, Result], *, while_open: str | None = None
+        self,
+        what: str,
+        work: Coroutine[Any, Any, Result],
+        *,
+        while_open: str | None = None,
+        at_most: int | None = None,
     ) -> asyncio.Task[Result]:
         """Run ``work`` in the background; a failure is logged as ``what``.
 
-        ``while_open`` names the document that it is for: `forget` stops it.
+        ``while_open`` names the document that it is for: `forget` stops it. Of what has the same
+        name only the ``at_most`` latest go on.
         """
         task = asyncio.create_task(work, name=what)
-        self._background.add(task)
-        if while_open is not None:
-            self._while_open[task] = while_open
+        self._background[task] = while_open
         task.add_done_callback(self._finished)
+        if at_most is not None:
+            alike = [one for one in self._background if one.get_name() == what]
+            for one in alike[:-at_most]:
+                one.cancel()
         return task
 
     async def until_stale(self, uri: str, work: Coroutine[Any, Any, Result]) -> Result | None:
@@ -60,7 +68,7 @@ class Work:
     def forget(self, uri: str) -> None:
         """Stop all work for a document that was closed."""
         self.supersede(uri)
-        for task, document in self._while_open.items():
+        for task, document in self._background.items():
             if document == uri:
                 task.cancel()
 
@@ -71,14 +79,13 @@ class Work:
 
     async def close(self) -> None:
         """Stop everything."""
-        tasks = self._background.union(*self._by_uri.values())
+        tasks = set(self._background).union(*self._by_uri.values())
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._background.discard(task)
-        self._while_open.pop(task, None)
+        self._background.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logs.failure(task.get_name(), error)
