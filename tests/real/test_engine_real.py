@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from fimble.engine.messages import Priority, Prompt
+from fimble.features.gate import FITTED_PARAMETERS, trust_in
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -26,6 +27,11 @@ async def first_line(engine, question):
             if "\n" in text:
                 break
     return text.partition("\n")[0], generation.trace
+
+
+async def test_the_gate_was_fitted_to_a_model_of_this_size(engine):
+    assert engine.status.info.n_params == pytest.approx(FITTED_PARAMETERS, rel=0.01)
+    assert trust_in(engine.status.info) == pytest.approx(0, abs=0.01)
 
 
 @pytest.mark.parametrize(

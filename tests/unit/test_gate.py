@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from fimble.engine.messages import Piece
-from fimble.features.gate import THRESHOLDS, doubt, sure_part, written
+from fimble.engine.scripted import SCRIPTED_INFO
+from fimble.features.gate import THRESHOLDS, doubt, sure_part, trust_in, written
 
 SURE, UNSURE = (-0.01, 5.0), (-1.5, 0.1)
 
@@ -70,6 +73,17 @@ def test_nothing_below_leaves_more_ways_to_be_right():
     assert score(said, mid_line=False) < THRESHOLDS["balanced"]
     assert sure_part("a + b", said, "balanced")[0] == ""
     assert sure_part("a + b", said, "balanced", at_end=True)[0] == "a + b"
+
+
+def test_a_larger_model_is_right_with_the_same_doubts():
+    small, larger, largest = (
+        trust_in(replace(SCRIPTED_INFO, n_params=n)) for n in (494_000_000, 10**9, 7 * 10**9)
+    )
+    assert trust_in(None) == trust_in(SCRIPTED_INFO) == small == 0
+    assert 0 < larger < largest < 1
+    said = pieces("a", " +", " b", figures=(-0.2, 0.4))
+    assert sure_part("a + b", said, "balanced")[0] == ""
+    assert sure_part("a + b", said, "balanced", trust=largest)[0] == "a + b"
 
 
 def test_what_was_trimmed_does_not_count():

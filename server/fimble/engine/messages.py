@@ -103,6 +103,7 @@ class ModelInfo:
     n_vocab: int
     n_ctx_train: int
     size_bytes: int
+    n_params: int
     sentinels: dict[str, int]
     order: FimOrder
     chat_template: str | None = None

@@ -40,6 +40,7 @@ SCRIPTED_INFO: Final = ModelInfo(
     n_vocab=256,
     n_ctx_train=32768,
     size_bytes=0,
+    n_params=0,
     sentinels={"prefix": 1, "suffix": 2, "middle": 3, "pad": 4, "repo": 5, "file": 6},
     order=FimOrder.PREFIX_FIRST,
 )

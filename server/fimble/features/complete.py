@@ -15,7 +15,7 @@ from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError, PromptTooLong
-from fimble.features.gate import OPEN, Doubt, doubt, sure_part
+from fimble.features.gate import OPEN, Doubt, doubt, sure_part, trust_in
 from fimble.features.gate import written as pieces_of
 from fimble.features.shape import allowed, choose_mode, excluded, splits_word
 from fimble.features.written import (
@@ -134,7 +134,8 @@ async def complete(
         return _nothing(offset, refusal), memory
     if manual and not branch:  # who asks by hand wants to see something
         stricter = OPEN
-    judge = partial(_judge, snapshot, offset, place, settings.completion, stricter)
+    trust = trust_in(engine.status.info)
+    judge = partial(_judge, snapshot, offset, place, settings.completion, stricter, trust)
     if not manual and (known := await _known(snapshot, offset, place, memory, judge)):
         return known
     mode = choose_mode(place, settings.completion, where=where, manual=manual)
@@ -318,6 +319,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     place: Place,
     settings: CompletionSettings,
     stricter: float,
+    trust: float,
     mode: Mode,
     draft: Draft,
 ) -> Completion:
@@ -334,6 +336,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
         mid_line=mid_line,
         meets=meets,
         at_end=at_end,
+        trust=trust,
         stricter=stricter,
     )
     if not sure:
@@ -345,7 +348,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     end = end if text == sure else _end(offset, place, text)
     meets = meets and sure == trimmed.text
     said = pieces_of(sure, draft.pieces)
-    about = doubt(said, mid_line=mid_line, meets=meets, at_end=at_end)
+    about = doubt(said, mid_line=mid_line, meets=meets, at_end=at_end, trust=trust)
     return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by, about)
 
 

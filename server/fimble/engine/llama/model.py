@@ -115,6 +115,7 @@ class Model:
             n_vocab=self.n_vocab,
             n_ctx_train=self.n_ctx_train,
             size_bytes=int(c.llama_model_size(self.handle)),
+            n_params=int(c.llama_model_n_params(self.handle)),
             sentinels=sentinels,
             order=order,
             chat_template=template.decode() if template else None,
