@@ -77,7 +77,7 @@ def test_nothing_below_leaves_more_ways_to_be_right():
 
 def test_a_larger_model_is_right_with_the_same_doubts():
     small, larger, largest = (
-        trust_in(replace(SCRIPTED_INFO, n_params=n)) for n in (494_000_000, 10**9, 7 * 10**9)
+        trust_in(replace(SCRIPTED_INFO, n_params=n)) for n in (630_000_000, 10**9, 7 * 10**9)
     )
     assert trust_in(None) == trust_in(SCRIPTED_INFO) == small == 0
     assert 0 < larger < largest < 1
