@@ -354,10 +354,32 @@ async def test_read_ahead_is_the_beginning_of_what_is_asked_later():
     assert read_ahead(snapshot, made) is None
 
 
-async def test_whole_windows_are_taken_where_they_cost_no_more_than_quick_ones():
-    made = engine("1")
+def slow_engine(answer):
+    """Reads 160 tokens, here characters, while somebody waits."""
+    made = engine(answer)
     slow = replace(made.status.profile, prefill_rate=200.0)
     made._status = replace(made.status, profile=slow)
+    return made
+
+
+@pytest.mark.parametrize(("below", "is_whole"), [(10, True), (400, False)])
+async def test_the_first_key_sees_all_that_was_read_in_advance(below, is_whole):
+    made = slow_engine("1")
+    above, after = "import os\n" * 80, "y = 2\n" * below
+    snapshot, offset = snapshot_of("a.py", f"{above}x = █\n{after}")
+    ahead, _ = read_ahead(snapshot, made)
+    await made.prefill(ahead)
+
+    _, memory = await complete(snapshot, offset, None, made, DEFAULTS)
+
+    assert above.startswith(memory.layout.prefix)
+    assert len(memory.layout.prefix) > len(above) - 40
+    assert memory.layout.quick is not is_whole
+    assert memory.layout.to_end is is_whole
+
+
+async def test_whole_windows_are_taken_where_they_cost_no_more_than_quick_ones():
+    made = slow_engine("1")
     snapshot, offset = snapshot_of("a.py", "import os\n" * 400 + "x = █\n" + "y = 2\n" * 400)
     _, memory = await complete(snapshot, offset, None, made, DEFAULTS)
     assert memory.layout.quick

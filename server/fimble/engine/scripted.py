@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from math import expm1, log
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from fimble.engine.base import RANK_TOKENS, EngineStatus, Trace
 from fimble.engine.messages import (
     GREEDY,
     FimOrder,
+    Markup,
     ModelInfo,
     Piece,
     Priority,
@@ -199,10 +201,12 @@ class ScriptedEngine:
         return Surprise(word.start(), word.end(), UNRANKED, best, logprob)
 
     async def unread(self, prompts: Sequence[Prompt]) -> tuple[int, ...]:
-        """Count characters; what was read once is known."""
+        """Count characters after the longest beginning that was read once."""
         self._check_ready()
-        known = {one.parts for one in (*self.prompts, *self.prefills)}
-        return tuple(0 if one.parts in known else size(one) for one in prompts)
+        read = (*self.prompts, *self.prefills)
+        return tuple(
+            size(one) - max((_common(one, other) for other in read), default=0) for one in prompts
+        )
 
     async def flush(self) -> None:
         return
@@ -265,6 +269,19 @@ class ScriptedGeneration:
 def size(prompt: Prompt) -> int:
     """Return the characters of a prompt, which the fake takes for its tokens."""
     return sum(len(part) for part in prompt.parts if isinstance(part, str))
+
+
+def _common(left: Prompt, right: Prompt) -> int:
+    """Return how many characters two prompts begin with alike."""
+    characters = zip(_spelled(left), _spelled(right), strict=False)
+    alike = takewhile(lambda pair: pair[0] == pair[1], characters)
+    return sum(isinstance(one, str) for one, _ in alike)
+
+
+def _spelled(prompt: Prompt) -> Iterator[str | int | Markup]:
+    """The prompt's characters and special tokens, one by one."""
+    for part in prompt.parts:
+        yield from part if isinstance(part, str) else (part,)
 
 
 def _tail(prompt: Prompt) -> str:

@@ -30,7 +30,15 @@ from fimble.features.written import (
 )
 from fimble.prompt.context import Context
 from fimble.prompt.fim import Sentinel, prompt_for
-from fimble.prompt.layout import Budget, Layout, anchor_anew, budget_for, lay_out, quick_share
+from fimble.prompt.layout import (
+    Budget,
+    Layout,
+    anchor_anew,
+    budget_for,
+    lay_out,
+    quick_share,
+    quick_tokens,
+)
 from fimble.source.lexical import Inside, inside
 
 if TYPE_CHECKING:
@@ -141,7 +149,7 @@ async def complete(
     mode = choose_mode(place, settings.completion, where=where, manual=manual)
     limit = min(LIMITS[mode].tokens, settings.completion.max_tokens * (2 if manual else 1))
     try:
-        prompt, memory = await _warm_or_whole(snapshot, offset, memory, engine)
+        prompt, memory = await _warm_or_larger(snapshot, offset, memory, engine)
         if prompt is None:
             return _not_ready(offset, engine.status), memory
         generation = engine.generate(
@@ -224,12 +232,13 @@ def warm(
     return prompt_for(layout, status.info), replace(memory, layout=layout)
 
 
-async def _warm_or_whole(
+async def _warm_or_larger(
     snapshot: Snapshot, offset: int, memory: Memory, engine: Engine
 ) -> tuple[Prompt | None, Memory]:
-    """Lay out as `warm` does, but with whole windows where quick ones would cost no less.
+    """Lay out as `warm` does, but with the largest windows that are read as soon as quick ones.
 
-    So it is where the user has been before: in this file, or before a restart.
+    They are where the beginning of the file was read in advance, and where the user has been
+    before: in this file, or before a restart.
     """
     prompt, warmed = warm(snapshot, offset, memory, engine)
     status, before, layout = engine.status, memory.layout, warmed.layout
@@ -237,12 +246,16 @@ async def _warm_or_whole(
         return prompt, warmed
     if before is not None and layout.is_like(before):
         return prompt, warmed
-    whole = anchor_anew(snapshot, offset, budget_for(status.profile), before)
-    candidate = prompt_for(whole, status.info)
-    quick_tokens, whole_tokens = await engine.unread((prompt, candidate))
-    if whole_tokens > quick_tokens:
-        return prompt, warmed
-    return candidate, replace(warmed, layout=whole)
+    full, share = budget_for(status.profile), quick_share(status.profile)
+    whole = anchor_anew(snapshot, offset, full, before)
+    less = Budget(full.prefix, int(full.suffix * share))
+    beginning = replace(anchor_anew(snapshot, offset, less, before), quick=True)
+    layouts = whole, beginning, layout
+    prompts = [prompt_for(one, status.info) for one in layouts]
+    unread = await engine.unread(prompts)
+    most = max(unread[-1], quick_tokens(status.profile))
+    chosen = next(index for index, tokens in enumerate(unread) if tokens <= most)
+    return prompts[chosen], replace(warmed, layout=layouts[chosen])
 
 
 def read_ahead(

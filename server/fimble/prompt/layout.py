@@ -136,6 +136,11 @@ def quick_share(profile: Profile | None) -> float:
     return share_within(QUICK_SECONDS, profile) / share_within(FULL_SECONDS, profile)
 
 
+def quick_tokens(profile: Profile | None) -> int:
+    """How many tokens a typist waits for after a jump."""
+    return int(share_within(QUICK_SECONDS, profile) * (PREFIX_TOKENS + SUFFIX_TOKENS))
+
+
 def share_within(seconds: float, profile: Profile | None) -> float:
     """The part of the largest windows that this machine reads in so long; `MIN_SHARE` at least.
 
