@@ -82,7 +82,7 @@ async def test_a_sensible_suggestion(engine, name, marked, expected):
 
 
 async def test_the_next_key_reads_almost_nothing(engine):
-    snapshot, offset = snapshot_of("geometry.py", PYTHON)
+    snapshot, offset = snapshot_of("new.py", PYTHON)  # nothing of it was read before
     first, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
     typed = snapshot.edit(offset, offset, "urn b", 2)
 
