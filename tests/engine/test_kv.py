@@ -108,6 +108,15 @@ def test_leaving_a_long_tail_forks_so_that_coming_back_is_free():
     assert ask(cache, cells, here) == (len(here) - 1, 0)
 
 
+def test_what_was_generated_is_cut_however_short_the_prompt_is():
+    cells = NaiveCells()
+    cache = make_cache(cells)
+    file = list(range(20))
+    ask(cache, cells, [*file, *range(100, 160)], len(file))
+    assert ask(cache, cells, [*file, 7], len(file)) == (20, 0)
+    assert sum(bool(slot.tokens) for slot in cache.slots) == 1
+
+
 def test_running_work_is_neither_cut_nor_dropped():
     cells = NaiveCells()
     cache = make_cache(cells, n_slots=2)
@@ -143,7 +152,7 @@ def test_thinking_ahead_does_not_cost_another_file_its_place(length):
     cells = NaiveCells()
     cache = make_cache(cells, n_slots=3)
     other = file_tokens(1, length)
-    ask(cache, cells, other, 1)
+    ask(cache, cells, other)
     ask(cache, cells, file_tokens(2))
     for number in range(4):
         ask(cache, cells, [*file_tokens(2)[:-1], 7, number], fork_over=0)

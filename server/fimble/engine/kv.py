@@ -20,8 +20,8 @@ Typing leaves tails of a few dozen tokens; leaving a place in a file leaves a su
 SPARED_TOKENS: Final = 16
 """A shorter limit for work in advance: it must not cost the next key press what that had read."""
 CHEAP_TOKENS: Final = 64
-"""A slot that holds at most so many tokens of its own, and more that others hold too, is given up
-first: what was made while thinking ahead is another slot's prompt and a suggestion or two."""
+"""A slot that holds at most so many tokens of its own is given up first: what was made while
+thinking ahead is a prompt that another slot has as well, and a suggestion or two."""
 RESTORE_TOKENS: Final = 16
 """Least gain for which a parked state is brought back: a restore takes as long as reading this
 many tokens (2 ms a segment against 4 ms a token with the 0.5B on two cores)."""
@@ -74,7 +74,7 @@ class KVCache:
         """Pin a slot that holds the longest known beginning of ``tokens`` and nothing after it.
 
         A slot that would lose more than ``fork_over`` tokens by that is forked, and so is one that
-        would lose more than it keeps: it is another file's, with a beginning like many.
+        would lose more of its stable ones than it keeps: it is another file's, that begins alike.
         Also says how many of those tokens came out of RAM or from disk. At least one token is
         left to evaluate, because logits are not kept. None when all slots are pinned.
         """
@@ -87,7 +87,8 @@ class KVCache:
         known = sum(used for _, used in path)
         restoring = known >= keep + RESTORE_TOKENS
         cut = len(best.tokens) - keep
-        if keep and not best.pinned and cut <= min(fork_over, keep) and not restoring:
+        is_alike = cut <= fork_over and best.stable - keep <= keep
+        if keep and not best.pinned and is_alike and not restoring:
             slot = best
         else:
             slot = self._free_slot(best, keep)
@@ -163,11 +164,10 @@ class KVCache:
         return slot
 
     def _is_cheap(self, slot: Slot) -> bool:
-        """Whether others hold nearly all that it does; a small file has few tokens too."""
+        """Whether others hold nearly all that it does, and not just how many prompts begin."""
         others = (common_prefix(slot.tokens, one.tokens) for one in self.slots if one is not slot)
         shared = max(others, default=0)
-        alone = len(slot.tokens) - shared
-        return alone <= min(CHEAP_TOKENS, shared)
+        return len(slot.tokens) - shared <= CHEAP_TOKENS and slot.stable - shared <= shared
 
     def _restore(self, slot: Slot, path: Sequence[tuple[Segment, int]]) -> int:
         """Append parked segments to the slot; how many tokens that gave."""
