@@ -6,7 +6,8 @@ from conftest import running_engine
 from fimble.engine.messages import Prompt
 from fimble.errors import PromptTooLong
 from fimble.features.choices import MAX_CHOICES, Selected, beyond, choices
-from fimble.features.complete import Memory, Reason, complete
+from fimble.features.complete import Memory, Reason, complete, read_ahead
+from fimble.prompt.layout import quick_tokens
 from fimble.settings import DEFAULTS, read
 from fimble.source.tree import error_count
 from goldens import show, snapshot_of
@@ -79,6 +80,20 @@ async def test_a_sensible_suggestion(engine, name, marked, expected):
     edited = snapshot.edit(first.start, first.end, first.text, 2)
     assert error_count(edited.tree) <= error_count(snapshot.tree)
     assert (again.text, again.start, again.end) == (first.text, first.start, first.end)
+
+
+async def test_the_first_key_in_a_file_read_in_advance_sees_all_above(engine):
+    above = "".join(f"def f{number}(a):\n    return a + {number}\n\n\n" for number in range(30))
+    marked = f"{above}def g(a):\n    return █\n" + "y = 2\n" * 200
+    snapshot, offset = snapshot_of("ahead.py", marked)
+    ahead, _ = read_ahead(snapshot, engine)
+    await engine.prefill(ahead)
+
+    first, memory = await complete(snapshot, offset, None, engine, DEFAULTS)
+
+    assert memory.layout.start == 0
+    assert first.trace.reused > 200
+    assert first.trace.evaluated <= quick_tokens(engine.status.profile)
 
 
 async def test_the_next_key_reads_almost_nothing(engine):
