@@ -49,7 +49,8 @@ class Ahead:
         heading_for = text[: completion.start] + completion.text + text[completion.end :]
         thought = self._thought
         if thought is not None:
-            if (thought.uri, thought.heading_for) == (snapshot.uri, heading_for):
+            is_same = (thought.uri, thought.heading_for) == (snapshot.uri, heading_for)
+            if is_same and not thought.task.cancelling():  # closing the document makes an end to it
                 return
             thought.task.cancel()
         work = _think(ls, snapshot, completion)
