@@ -60,6 +60,10 @@ class Slot:
     last_used: int = 0
     pinned: bool = False
 
+    def is_of(self, shared: int) -> bool:
+        """Whether so long a common beginning makes it the same file's: all prompts begin alike."""
+        return self.stable - shared <= shared
+
 
 class KVCache:
     """The slots of one context and the tree behind them; used by the inference thread alone."""
@@ -87,11 +91,8 @@ class KVCache:
         known = sum(used for _, used in path)
         restoring = known >= keep + RESTORE_TOKENS
         cut = len(best.tokens) - keep
-        is_alike = cut <= fork_over and best.stable - keep <= keep
-        if keep and not best.pinned and is_alike and not restoring:
-            slot = best
-        else:
-            slot = self._free_slot(best, keep)
+        may_cut = cut <= fork_over and best.is_of(keep) and not best.pinned
+        slot = best if keep and may_cut and not restoring else self._free_slot(best, keep)
         self.cut(slot, keep)
         slot.pinned = True
         restored = self._restore(slot, path) if restoring else 0
@@ -164,10 +165,10 @@ class KVCache:
         return slot
 
     def _is_cheap(self, slot: Slot) -> bool:
-        """Whether others hold nearly all that it does, and not just how many prompts begin."""
+        """Whether another slot of the same file holds nearly all that it does."""
         others = (common_prefix(slot.tokens, one.tokens) for one in self.slots if one is not slot)
         shared = max(others, default=0)
-        return len(slot.tokens) - shared <= CHEAP_TOKENS and slot.stable - shared <= shared
+        return len(slot.tokens) - shared <= CHEAP_TOKENS and slot.is_of(shared)
 
     def _restore(self, slot: Slot, path: Sequence[tuple[Segment, int]]) -> int:
         """Append parked segments to the slot; how many tokens that gave."""

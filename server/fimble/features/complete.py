@@ -251,7 +251,7 @@ async def _warm_or_larger(
     less = Budget(full.prefix, int(full.suffix * share))
     beginning = replace(anchor_anew(snapshot, offset, less, before), quick=True)
     layouts = whole, beginning, layout
-    prompts = [prompt_for(one, status.info) for one in layouts]
+    prompts = prompt_for(whole, status.info), prompt_for(beginning, status.info), prompt
     unread = await engine.unread(prompts)
     most = max(unread[-1], quick_tokens(status.profile))
     chosen = next(index for index, tokens in enumerate(unread) if tokens <= most)

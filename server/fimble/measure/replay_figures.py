@@ -158,9 +158,9 @@ def waiting_figures(
 ) -> dict[str, float | None]:
     """Sum up how long keys waited for older work to give way, also in decode steps.
 
-    ``usual_ms`` is what a key that waits for nothing takes besides the model's part. Only a part
-    of that is ``p95_queue_ms``, in the worker: a key may also wait for the next token of what is
-    being written, to see whether that is what was typed.
+    ``usual_ms`` is what a key that waits for nothing takes besides the model's part. The wait in
+    the worker, ``p95_queue_ms``, is not all of it: a key may also wait for the next token of what
+    is being written, to see whether that is what was typed.
     """
     asked = [key for key in keys if key.answer is Answer.MODEL]
     waits = [max(key.total_ms - key.model_ms - usual_ms, 0.0) for key in asked]

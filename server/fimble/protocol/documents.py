@@ -178,12 +178,11 @@ async def first_tree(ls: FimbleServer, document: Document[Memory]) -> Document[M
 
 def warm_later(ls: FimbleServer, snapshot: Snapshot) -> None:
     """Let the model read a document in the background, before the user types in it."""
-    settings = ls.session.settings
+    settings, uri = ls.session.settings, snapshot.uri
     is_wanted = not excluded(snapshot, settings.completion) and may_work_ahead(settings)
-    if ls.session.is_cell(snapshot.uri):  # a notebook opens all at once, and may have hundreds
+    if ls.session.is_cell(uri):  # a notebook opens all at once, and may have hundreds
         return
     if is_wanted and ls.engine.status.state is State.READY:
-        uri = snapshot.uri
         ls.work.start("warming up", _warm(ls, uri), while_open=uri, at_most=READ_AT_MOST)
 
 
