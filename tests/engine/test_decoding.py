@@ -6,10 +6,12 @@ import sys
 import pytest
 
 from fimble.errors import FimbleError
-from fimble.measure.decoding import TOKENS, measure
+from fimble.measure.decoding import TOKENS, bench_decode, measure
 from fimble.settings import DEFAULTS, read
 
 DEPTH = 40
+LONG = 400
+"""Enough to be worth keeping on disk."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +44,14 @@ async def test_both_rates_and_their_ratio_are_told(tiny, tmp_path):
 async def test_a_llama_bench_that_fails_is_one_clear_message(tiny, tmp_path):
     with pytest.raises(FimbleError, match="llama-bench failed"):
         await measure(settings_for(tiny), DEPTH, fake_bench(tmp_path, "sys.exit(3)"))
+
+
+def test_what_an_earlier_run_left_on_disk_does_not_make_the_prompt_longer(tiny, capsys):
+    first, second = depth_of_a_run(tiny, capsys), depth_of_a_run(tiny, capsys)
+    assert first == second
+    assert first == pytest.approx(LONG, rel=0.05)
+
+
+def depth_of_a_run(tiny, capsys):
+    assert bench_decode(str(tiny), 1, depth=LONG, llama_bench=None) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])["depth"]

@@ -7,6 +7,7 @@ more urgent, and a step that was aborted in the middle is simply asked again.
 from __future__ import annotations
 
 import codecs
+import math
 import re
 import time
 from collections import deque
@@ -325,16 +326,17 @@ class Decoder:
         if allowed is not None:
             token = int(allowed[token])
         chosen = float(logits[token])
-        peak = float(logits.max())
+        logits[token] = -np.inf
+        rival = float(logits.max())
+        peak = max(chosen, rival)
         # In one buffer that stays: the pages of a new one cost more than the arithmetic.
         np.subtract(logits, peak, out=self._scratch)
         np.exp(self._scratch, out=self._scratch)
-        logprob = chosen - peak - float(np.log(self._scratch.sum()))
-        logits[token] = -np.inf
+        logprob = chosen - peak - math.log(float(self._scratch.sum()) + math.exp(chosen - peak))
         data = self.vocabulary.token_bytes[token]
         known = min(len(run.pending), len(data))
         run.pending = run.pending[known:]
-        return _Choice(token, data[known:], logprob, chosen - float(logits.max()))
+        return _Choice(token, data[known:], logprob, chosen - rival)
 
     def _pick(self, run: _Run, logits: Logits) -> int:
         """The index of the likeliest, or what the request's `Sampling` makes of it."""

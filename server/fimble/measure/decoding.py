@@ -33,7 +33,12 @@ def bench_decode(
     model: str | None, threads: int | None, *, depth: int, llama_bench: Path | None
 ) -> int:
     """Print the rates and a JSON line; ``depth`` tokens come before what is written."""
-    chosen: dict[str, Any] = {"optimize": "never", "engine": {"threads": threads}}
+    # Without a disk: what an earlier run left there would count as read, and the prompt be longer.
+    chosen: dict[str, Any] = {
+        "optimize": "never",
+        "engine": {"threads": threads},
+        "cache": {"diskMegabytes": 0},
+    }
     settings, problems = read(chosen | ({"model": model} if model else {}), DEFAULTS)
     if problems:
         raise FimbleError(str(problems[0]))
@@ -58,8 +63,9 @@ async def measure(settings: Settings, depth: int, llama_bench: Path | None) -> d
         prompt = await _prompt(engine, depth)
         for _ in range(ROUNDS):
             await _rate(engine, prompt, UNDRAFTED)  # llama-bench warms up before it measures, too
-            plain.append(await _rate(engine, prompt, UNDRAFTED))
-            drafted.append(await _rate(engine, prompt, GREEDY))
+            rate, before = await _rate(engine, prompt, UNDRAFTED)
+            plain.append(rate)
+            drafted.append((await _rate(engine, prompt, GREEDY))[0])
             if llama_bench is not None:
                 command = _command(llama_bench, info.path, profile.n_threads, depth)
                 theirs.append(await _their_rate(command))
@@ -68,7 +74,7 @@ async def measure(settings: Settings, depth: int, llama_bench: Path | None) -> d
     figures: dict[str, Any] = {
         "model": Path(info.path).name,
         "threads": profile.n_threads,
-        "depth": depth,
+        "depth": before,
         "tokens_a_second": round(median(plain), 1),
         "with_drafts": round(median(drafted), 1),
     }
@@ -79,7 +85,7 @@ async def measure(settings: Settings, depth: int, llama_bench: Path | None) -> d
 
 
 async def _prompt(engine: Engine, depth: int) -> Prompt:
-    """Return source code of ``depth`` tokens, one less or more."""
+    """Return source code of about ``depth`` tokens."""
     text = generated_file(depth)
     low, high = 1, len(text)
     while low < high:
@@ -89,13 +95,13 @@ async def _prompt(engine: Engine, depth: int) -> Prompt:
     return Prompt((text[:low],))
 
 
-async def _rate(engine: Engine, prompt: Prompt, sampling: Sampling) -> float:
-    """Tokens a second from the first one on."""
+async def _rate(engine: Engine, prompt: Prompt, sampling: Sampling) -> tuple[float, int]:
+    """Tokens a second from the first one on, and how many tokens came before it."""
     async with engine.generate(prompt, max_tokens=TOKENS, sampling=sampling) as generation:
         times = [perf_counter() async for _ in generation]
     if len(times) <= TOKENS // 2:
         raise FimbleError("The model stopped too early to tell how fast it writes.")
-    return (len(times) - 1) / (times[-1] - times[0])
+    return (len(times) - 1) / (times[-1] - times[0]), generation.trace.prompt_tokens
 
 
 def _command(llama_bench: Path, model: str, threads: int, depth: int) -> Sequence[str]:
