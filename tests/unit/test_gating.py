@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fimble.engine.scripted import Script, ScriptedEngine
-from fimble.features.gate import Doubt
+from fimble.features.gate import Doubt, Evidence
 from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.gating import Asking, Sample, auc, fit, fitted
 from fimble.measure.eval.rows import Judge, Row
@@ -19,7 +19,7 @@ def samples(count=3000):
     chance = Random(1)
     for number in range(count):
         mid_line, meets, at_end = (chance.random() < 0.5 for _ in range(3))
-        about = Doubt(-4 * chance.random(), 5 * chance.random(), mid_line, meets, at_end)
+        about = Doubt(-4 * chance.random(), 5 * chance.random(), Evidence(mid_line, meets, at_end))
         logit = 0.5 + about.logprob + 0.4 * about.margin - 1.5 * mid_line + meets + 0.7 * at_end
         right = chance.random() < 1 / (1 + np.exp(-logit))
         shown = right if about.margin > 1 else None

@@ -15,7 +15,7 @@ from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError, PromptTooLong
-from fimble.features.gate import OPEN, Doubt, doubt, sure_part, trust_in
+from fimble.features.gate import OPEN, Doubt, Evidence, doubt, sure_part, trust_in
 from fimble.features.gate import written as pieces_of
 from fimble.features.shape import allowed, choose_mode, excluded, splits_word
 from fimble.features.written import (
@@ -142,8 +142,12 @@ async def complete(
         return _nothing(offset, refusal), memory
     if manual and not branch:  # who asks by hand wants to see something
         stricter = OPEN
-    trust = trust_in(engine.status.info)
-    judge = partial(_judge, snapshot, offset, place, settings.completion, stricter, trust)
+    evidence = Evidence(
+        mid_line=not closes(place.after),
+        at_end=not place.below,
+        trust=trust_in(engine.status.info),
+    )
+    judge = partial(_judge, snapshot, offset, place, settings.completion, stricter, evidence)
     if not manual and (known := await _known(snapshot, offset, place, memory, judge)):
         return known
     mode = choose_mode(place, settings.completion, where=where, manual=manual)
@@ -332,7 +336,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     place: Place,
     settings: CompletionSettings,
     stricter: float,
-    trust: float,
+    evidence: Evidence,
     mode: Mode,
     draft: Draft,
 ) -> Completion:
@@ -340,17 +344,10 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
-    mid_line, at_end = not closes(place.after), not place.below
-    meets = draft.stopped_by == "suffix" and not mid_line
+    meets = draft.stopped_by == "suffix" and not evidence.mid_line
+    evidence = replace(evidence, meets=meets)
     sure, score = sure_part(
-        trimmed.text,
-        draft.pieces,
-        settings.eagerness,
-        mid_line=mid_line,
-        meets=meets,
-        at_end=at_end,
-        trust=trust,
-        stricter=stricter,
+        trimmed.text, draft.pieces, settings.eagerness, evidence, stricter=stricter
     )
     if not sure:
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
@@ -359,9 +356,8 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     if not text:
         return _nothing(offset, Reason.PARSE, draft.trace)
     end = end if text == sure else _end(offset, place, text)
-    meets = meets and sure == trimmed.text
-    said = pieces_of(sure, draft.pieces)
-    about = doubt(said, mid_line=mid_line, meets=meets, at_end=at_end, trust=trust)
+    evidence = replace(evidence, meets=meets and sure == trimmed.text)
+    about = doubt(pieces_of(sure, draft.pieces), evidence)
     return Completion(text, offset, end, Reason.SHOWN, draft.trace, draft.stopped_by, about)
 
 

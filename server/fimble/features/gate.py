@@ -10,7 +10,7 @@ probability alone 0.73. Of the 65 % with the highest scores 88 % are right, of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log2
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -51,29 +51,42 @@ OPEN: Final = -1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """What a suggestion is judged by: it falls with each token and each close decision.
+class Evidence:
+    """What speaks for or against a suggestion besides its tokens.
 
-    ``logprob`` is the sum over the tokens, ``margin`` the least lead of one over its rival.
     ``mid_line`` says that other text than closers follows in the line, ``at_end`` that nothing
     stands below it, ``meets`` that the model then went on with what stands below the cursor: it
     thinks that nothing else is missing. ``trust`` is that in the model.
     """
 
-    logprob: float
-    margin: float
-    mid_line: bool
+    mid_line: bool = False
     meets: bool = False
     at_end: bool = False
     trust: float = 0.0
 
     @property
+    def weight(self) -> float:
+        """What it adds to the logarithm of the odds."""
+        flags = MID_LINE * self.mid_line + MEETS * self.meets + AT_END * self.at_end
+        return flags + self.trust
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What a suggestion is judged by: it falls with each token and each close decision.
+
+    ``logprob`` is the sum over the tokens, ``margin`` the least lead of one over its rival.
+    """
+
+    logprob: float
+    margin: float
+    evidence: Evidence
+
+    @property
     def score(self) -> float:
         """The probability that the suggestion is right."""
         logit = CONSTANT + PER_LOGPROB * self.logprob + PER_MARGIN * self.margin
-        logit += MID_LINE * self.mid_line + MEETS * self.meets + AT_END * self.at_end
-        logit += self.trust
-        return 1 / (1 + exp(-logit))
+        return 1 / (1 + exp(-logit - self.evidence.weight))
 
 
 def trust_in(model: ModelInfo | None) -> float:
@@ -86,14 +99,7 @@ def trust_in(model: ModelInfo | None) -> float:
     return PER_DOUBLING * log2(size / FITTED_PARAMETERS)
 
 
-def doubt(
-    pieces: Sequence[Piece],
-    *,
-    mid_line: bool,
-    meets: bool = False,
-    at_end: bool = False,
-    trust: float = 0.0,
-) -> Doubt:
+def doubt(pieces: Sequence[Piece], evidence: Evidence) -> Doubt:
     """Sum up what the model thought while it wrote these pieces.
 
     The first token does not count: it begins with what the user typed, likely or not. Nor do
@@ -105,40 +111,35 @@ def doubt(
     free = [piece for piece in counted if piece.margin >= 0]
     closest = min((min(piece.margin, MAX_MARGIN) for piece in free), default=MAX_MARGIN)
     logprob = sum(piece.logprob for piece in free)
-    return Doubt(logprob, closest, mid_line, meets, at_end, trust)
+    return Doubt(logprob, closest, evidence)
 
 
 def sure_part(
     text: str,
     pieces: Sequence[Piece],
     eagerness: Eagerness,
+    evidence: Evidence,
     *,
-    mid_line: bool = False,
-    meets: bool = False,
-    at_end: bool = False,
-    trust: float = 0.0,
     stricter: float = 0.0,
 ) -> tuple[str, float]:
     """Return the longest run of whole lines that is sure enough, maybe none, and the score.
 
     The score is that of the text returned, or of the first line that is not sure enough.
-    ``stricter`` is added to the threshold. ``meets`` speaks for the whole text and no part of it.
+    ``stricter`` is added to the threshold. That it `meets` what follows is evidence for the whole
+    text and for no part of it.
     """
-    lines = text.splitlines(keepends=True)
-    sure, least = "", THRESHOLDS[eagerness] + stricter
-
-    def score(part: str, *, meets: bool = False) -> float:
-        said = written(part, pieces)
-        return doubt(said, mid_line=mid_line, meets=meets, at_end=at_end, trust=trust).score
-
-    if meets and (whole := score(text, meets=True)) >= least:
+    least = THRESHOLDS[eagerness] + stricter
+    if evidence.meets and (whole := doubt(written(text, pieces), evidence).score) >= least:
         return text, whole
+    lines = text.splitlines(keepends=True)
+    of_a_part = replace(evidence, meets=False)
+    sure = ""
     reached = 0.0
     for count in range(1, len(lines) + 1):
         part = "".join(lines[:count])
         if not part.strip():
             continue
-        now = score(part)
+        now = doubt(written(part, pieces), of_a_part).score
         if now < least:
             return sure.rstrip(), reached or now
         sure, reached = part, now

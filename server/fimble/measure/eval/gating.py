@@ -205,7 +205,8 @@ def fitted(samples: Sequence[Sample]) -> dict[str, Any]:
 
 
 def _features(about: Doubt) -> tuple[float, ...]:
-    flags = about.mid_line, about.meets, about.at_end
+    evidence = about.evidence
+    flags = evidence.mid_line, evidence.meets, evidence.at_end
     return 1.0, about.logprob, about.margin, *map(float, flags)
 
 
