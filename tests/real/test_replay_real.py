@@ -38,3 +38,17 @@ def test_a_short_replay_reports_everything(model_path, tmp_path):
     assert report["restart"]["cold"]["restored"] == 0
     assert report["restart"]["warm"]["restored"] > 0
     assert report["memory"]["peak_rss_mb"] >= report["memory"]["rss_mb"] > 100
+
+
+def test_drafts_are_weighed_on_the_same_text(model_path, tmp_path):
+    file = tmp_path / "drafts.json"
+    command = [sys.executable, "-m", "fimble", "bench", "drafts", "--json", str(file)]
+    command += ["--keys", str(KEYS), "--model", str(model_path)]
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(file.read_text())
+    assert report["tokens"] == sum(one["tokens"] for one in report["each"])
+    assert report["drafted"] >= report["accepted"]
+    assert report["gain_if_all_were_right"] > 1

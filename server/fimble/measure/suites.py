@@ -23,6 +23,7 @@ def add_suites(parser: argparse.ArgumentParser) -> None:
 
     replay = suites.add_parser("replay", help="a typist's keys, asking after each of them")
     _add_trace_options(replay)
+    _add_plot_option(replay)
     replay.add_argument(
         "--pause", type=float, default=0.0, metavar="MS", help="between an answer and the next key"
     )
@@ -42,7 +43,12 @@ def add_suites(parser: argparse.ArgumentParser) -> None:
         "--server", type=Path, required=True, metavar="PATH", help="llama-server; see `make peer`"
     )
     _add_trace_options(peer)
+    _add_plot_option(peer)
     peer.set_defaults(run=_run_peer)
+
+    drafts = suites.add_parser("drafts", help="what drafting is worth while somebody types")
+    _add_trace_options(drafts)
+    drafts.set_defaults(run=_run_drafts)
 
     index = suites.add_parser("index", help="typing in a workspace of many files")
     index.add_argument("--files", type=int, default=DEFAULT_FILES, help="default: %(default)s")
@@ -88,6 +94,9 @@ def _add_trace_options(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, help="for the model; what was calibrated if not given"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, key by key")
+
+
+def _add_plot_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a .svg or .png")
 
 
@@ -131,6 +140,20 @@ def _run_peer(args: argparse.Namespace) -> int:
         settings=options(args.model, args.threads),
         json_file=args.json,
         plot_file=args.plot,
+    )
+
+
+def _run_drafts(args: argparse.Namespace) -> int:
+    from fimble.measure.drafts import bench_drafts  # noqa: PLC0415
+    from fimble.measure.driver import options  # noqa: PLC0415
+
+    return bench_drafts(
+        args.file,
+        name=args.name,
+        skip=args.skip,
+        keys=args.keys,
+        settings=options(args.model, args.threads),
+        json_file=args.json,
     )
 
 
