@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from fimble.errors import FimbleError
+from fimble.measure.chosen import laid_over, setting
 from fimble.measure.eval.ask import Answer
-from fimble.measure.eval.commands import setting
 from fimble.measure.eval.execute import PYTHON, Program, Runner
 from fimble.measure.eval.figures import FIMBLE, RAW, Judged, comparison, figures
 from fimble.measure.eval.raw import first_block, first_line
-from fimble.measure.eval.report import laid_over, summed_up
+from fimble.measure.eval.report import summed_up
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
 from fimble.measure.eval.score import (
     Edit,

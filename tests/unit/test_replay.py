@@ -418,6 +418,9 @@ def test_the_suites_have_their_options():
     assert (args.server.name, args.file.name, args.keys) == ("llama-server", "x.py", 5)
     assert parser.parse_args(["replay"]).file is None
     assert parser.parse_args(["replay", "--root", "."]).root == Path()
+    assert parser.parse_args(["drafts", "--settings", "cache.ramMegabytes=9"]).settings == [
+        {"cache": {"ramMegabytes": 9}}
+    ]
     assert parser.parse_args(["startup"]).runs == 0
 
 

@@ -22,6 +22,7 @@ from fimble.engine.base import Trace as Work
 from fimble.engine.messages import Profile, Prompt
 from fimble.errors import FimbleError
 from fimble.features.complete import Memory, complete
+from fimble.measure.chosen import laid_over
 from fimble.measure.decoding import UNDRAFTED
 from fimble.measure.once import start_engine
 from fimble.measure.trace import Kind, Trace, apply, load
@@ -57,7 +58,7 @@ def bench_drafts(
 ) -> int:
     """Print the gain and a JSON line; raises `FimbleError`."""
     # Without a disk: two workers would write to the same files.
-    chosen, problems = read({**settings, "cache": {"diskMegabytes": 0}}, DEFAULTS)
+    chosen, problems = read(laid_over(settings, {"cache": {"diskMegabytes": 0}}), DEFAULTS)
     if problems:
         raise FimbleError(str(problems[0]))
     trace = load(file, name).without(Kind.ACCEPT).stretch(skip, keys)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from fimble.measure.chosen import add_settings, laid_over, merged
 
 DEFAULT_KEYS: Final = 200
 DEFAULT_ROWS: Final = 60
@@ -93,11 +95,18 @@ def _add_trace_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, help="for the model; what was calibrated if not given"
     )
+    add_settings(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, key by key")
 
 
 def _add_plot_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a .svg or .png")
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    from fimble.measure.driver import options  # noqa: PLC0415
+
+    return laid_over(options(args.model, args.threads), merged(args.settings))
 
 
 def _run_plain(args: argparse.Namespace) -> int:
@@ -107,7 +116,6 @@ def _run_plain(args: argparse.Namespace) -> int:
 
 
 def _run_replay(args: argparse.Namespace) -> int:
-    from fimble.measure.driver import options  # noqa: PLC0415
     from fimble.measure.replay import bench_replay  # noqa: PLC0415
 
     return bench_replay(
@@ -116,7 +124,7 @@ def _run_replay(args: argparse.Namespace) -> int:
         plan={
             "skip": args.skip,
             "keys": args.keys,
-            "settings": options(args.model, args.threads),
+            "settings": _settings(args),
             "pause_s": args.pause / 1000,
             "only_typing": args.only_typing,
             "root": args.root and args.root.resolve(),
@@ -128,7 +136,6 @@ def _run_replay(args: argparse.Namespace) -> int:
 
 
 def _run_peer(args: argparse.Namespace) -> int:
-    from fimble.measure.driver import options  # noqa: PLC0415
     from fimble.measure.peer import bench_peer  # noqa: PLC0415
 
     return bench_peer(
@@ -137,7 +144,7 @@ def _run_peer(args: argparse.Namespace) -> int:
         name=args.name,
         skip=args.skip,
         keys=args.keys,
-        settings=options(args.model, args.threads),
+        settings=_settings(args),
         json_file=args.json,
         plot_file=args.plot,
     )
@@ -145,14 +152,13 @@ def _run_peer(args: argparse.Namespace) -> int:
 
 def _run_drafts(args: argparse.Namespace) -> int:
     from fimble.measure.drafts import bench_drafts  # noqa: PLC0415
-    from fimble.measure.driver import options  # noqa: PLC0415
 
     return bench_drafts(
         args.file,
         name=args.name,
         skip=args.skip,
         keys=args.keys,
-        settings=options(args.model, args.threads),
+        settings=_settings(args),
         json_file=args.json,
     )
 

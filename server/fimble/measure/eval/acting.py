@@ -13,13 +13,14 @@ from typing import Any, Final
 import psutil
 
 from fimble.errors import FimbleError
+from fimble.measure.chosen import laid_over
 from fimble.measure.driver import options
 from fimble.measure.eval.act import Deed, act_on_rows
 from fimble.measure.eval.acting_table import deed_table, show_tasks
 from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.figures import PLAIN
 from fimble.measure.eval.plain import plain_rows
-from fimble.measure.eval.report import hand_out, laid_over, of_groups, portion, summed_up
+from fimble.measure.eval.report import hand_out, of_groups, portion, summed_up
 from fimble.measure.eval.rows import Suite
 from fimble.measure.eval.sides import circumstances, new_progress, of_servers, ticking
 from fimble.measure.eval.tasks import TaskRow, load_tasks

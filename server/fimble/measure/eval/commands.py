@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from fimble.measure.chosen import add_settings, merged, setting
 
 if TYPE_CHECKING:
     from fimble.measure.eval.acting import TaskPlan
@@ -86,14 +87,7 @@ def _add_report(suite: argparse.ArgumentParser) -> None:
 
 def _add_settings(suite: argparse.ArgumentParser) -> None:
     suite.add_argument("--model", help="a name from `fimble models list`, or a GGUF file")
-    suite.add_argument(
-        "--settings",
-        action="append",
-        type=setting,
-        default=[],
-        metavar="KEY=VALUE",
-        help="such as completion.multiline=never; may be repeated",
-    )
+    add_settings(suite)
     suite.add_argument(
         "--against",
         action="append",
@@ -119,29 +113,6 @@ def _add_sides(suite: argparse.ArgumentParser, *, with_peer: bool) -> None:
         )
 
 
-def setting(text: str) -> dict[str, Any]:
-    """Read ``a.b=value`` as nested settings; the value is JSON, or a word as it is."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE")
-    try:
-        known: Any = json.loads(value)
-    except ValueError:
-        known = value
-    for part in reversed(key.split(".")):
-        known = {part: known}
-    return dict(known)
-
-
-def _merged(settings: list[dict[str, Any]]) -> dict[str, Any]:
-    from fimble.measure.eval.report import laid_over  # noqa: PLC0415
-
-    whole: dict[str, Any] = {}
-    for one in settings:
-        whole = laid_over(whole, one)
-    return whole
-
-
 def _run(args: argparse.Namespace) -> int:
     from fimble.measure.eval.rows import Cursor, Suite  # noqa: PLC0415
     from fimble.measure.eval.run import Plan, evaluate  # noqa: PLC0415
@@ -156,8 +127,8 @@ def _run(args: argparse.Namespace) -> int:
         cursor=Cursor(args.cursor),
         only=args.only,
         model=args.model,
-        settings=_merged(args.settings),
-        against=None if args.against is None else _merged(args.against),
+        settings=merged(args.settings),
+        against=None if args.against is None else merged(args.against),
         peer=args.peer,
         # What other files say is read in the background, so at first there is nothing to compare.
         warm=suite is Suite.CROSSFILE if args.warm is None else args.warm,
@@ -186,7 +157,7 @@ def _run_tasks(args: argparse.Namespace) -> int:
     from fimble.measure.eval.rows import Suite  # noqa: PLC0415
 
     # Who says what may be run has nothing to compare with.
-    compares = args.suite == Suite.IMPLEMENT and "verify" not in _merged(args.settings)
+    compares = args.suite == Suite.IMPLEMENT and "verify" not in merged(args.settings)
     against = RUNNING if compares else None
     return evaluate_tasks(_task_plan(args, against), show=args.show, json_file=args.json)
 
@@ -209,7 +180,7 @@ def _task_plan(args: argparse.Namespace, against: Mapping[str, Any] | None) -> T
         seed=args.seed,
         only=args.only,
         model=args.model,
-        settings=_merged(args.settings),
-        against=against if args.against is None else _merged(args.against),
+        settings=merged(args.settings),
+        against=against if args.against is None else merged(args.against),
         plain=args.plain,
     )

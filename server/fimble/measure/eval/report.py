@@ -68,14 +68,3 @@ def hand_out(
         console.print(one)
     if json_file:
         json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-
-
-def laid_over(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested settings with others laid over them."""
-    result = dict(base)
-    for key, value in more.items():
-        old = result.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            value = laid_over(old, value)  # noqa: PLW2901
-        result[key] = value
-    return result

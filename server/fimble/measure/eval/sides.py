@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
+from fimble.measure.chosen import laid_over
 from fimble.measure.driver import options
 from fimble.measure.eval.ask import Tick
 from fimble.measure.eval.figures import AGAINST, FIMBLE
-from fimble.measure.eval.report import laid_over
 from fimble.measure.typist import machine
 
 Given = TypeVar("Given")
