@@ -143,6 +143,27 @@ def test_an_open_file_that_is_left_out_is_not_used(root):
     assert "hidden" not in str(found(made, "app/main.py"))
 
 
+def test_a_key_in_an_open_file_stays_in_it(root):
+    made = library(root)
+    key = 'class Circle:\n    KEY = """-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n"""\n'
+    made.take("geo/shapes.py", "python", key)
+    snippets = snippets_of(made, "app/main.py", spots=[Spot("geo/shapes.py", 1)])
+    assert snippets
+    assert "geo/shapes.py" not in {one.path for one in snippets}
+    made.take("geo/shapes.py", "python", PROJECT["geo/shapes.py"])
+    assert "geo/shapes.py" in found(made, "app/main.py")
+
+
+def test_an_open_file_is_forgotten_once_it_is_ignored(root):
+    made = library(root)
+    made.take("geo/shapes.py", "python", PROJECT["geo/shapes.py"])
+    (root / ".gitignore").write_text("geo/\n")
+    for _ in made.scan():
+        pass
+    made.take("geo/shapes.py", "python", PROJECT["geo/shapes.py"])
+    assert "geo/shapes.py" not in found(made, "app/main.py")
+
+
 def test_only_the_owner_may_read_it(root):
     made = library(root)
     made.take("a.py", "python", "x = 1\n")

@@ -218,6 +218,14 @@ async def test_a_scan_counts_words_and_members():
     }
 
 
+async def test_a_long_run_of_digits_is_read_once():
+    # Whoever reads it anew from each of its characters is busy for half a minute here.
+    bytecode = "6080" * 16_000
+    assert not (await scan(f'CODE = "{bytecode}"\n')).members
+    snapshot, offset = snapshot_of("a.py", f"bytes.fromhex({bytecode}).█\n")
+    assert find_spot(snapshot, offset).receiver.endswith(")")
+
+
 def test_shared_scopes_beat_distance():
     text = "far " + "x" * 10 + " near ("
     assert nearest(text + "inner ", len(text) + 6, 100, [(len(text), len(text) + 6)])[0] != "far"

@@ -59,8 +59,8 @@ WORD: Final = "word"
 LINE: Final = "line"
 
 _NOTHING: Final[Counter[str]] = Counter()
-_TYPED: Final = re.compile(r"\w*$")
-_ACCESS: Final = re.compile(r"([\w)\]]*)(?:\?\.|\.|->|::)$")
+_TYPED: Final = re.compile(r"(?<!\w)\w*$")
+_ACCESS: Final = re.compile(r"(?<![\w)\]])([\w)\]]*)(?:\?\.|\.|->|::)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from fimble.source.identifiers import identifiers
 from fimble.source.languages import Language, Languages
 from fimble.source.outline import outline
 from fimble.source.text import Snapshot
-from fimble.source.walk import IGNORE_FILES, Found, Rules, read_source, stat
+from fimble.source.walk import IGNORE_FILES, Found, Rules, is_source, read_source, stat
 
 log = logging.getLogger(__name__)
 
@@ -102,12 +102,19 @@ class Library:
         return False
 
     def take(self, path: str, language: str, text: str) -> None:
-        """Let an editor's text count instead of the file's; it may be new or not saved."""
+        """Let an editor's text count instead of the file's; it may be new or not saved.
+
+        What would not be read from the disk, such as a key, is not for other files either.
+        """
         if not self._rules.allow(path):
+            self._open.pop(path, None)
+            self._forget(path)
             return
         snapshot = self._parsed(path, self._languages.get(language), text)
         self._open[path] = snapshot
-        if self._is_code(snapshot.language):
+        if not is_source(text.encode()):
+            self._forget(path)
+        elif self._is_code(snapshot.language):
             # A time that no file has: after a crash the file on disk is read again.
             self._index.put(Found(path, -1, -1), text, outline(snapshot, self._languages))
             self._index.commit()
@@ -169,10 +176,15 @@ class Library:
     def _text(self, path: str) -> str | None:
         """Return the text of a file that may be sent, as it is now."""
         if path in self._open:
-            return self._open[path].text
+            text = self._open[path].text
+            return text if is_source(text.encode()) else None
         if not self._rules.allow(path):
             return None
         return read_source(self.root / path, self._max_bytes)
+
+    def _forget(self, path: str) -> None:
+        self._index.remove(path)
+        self._index.commit()
 
     def _read(self, found: Found) -> None:
         text = None

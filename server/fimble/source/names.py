@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WORD: Final = re.compile(r"[^\W\d]\w*")
-ACCESS: Final = re.compile(r"([\w)\]]+)(?:\?\.|\.|->|::)(?=([^\W\d]\w*))")
-"""A receiver's last word or bracket, an access operator, and the member's name."""
+ACCESS: Final = re.compile(r"(?<![\w)\]])([\w)\]]+)(?:\?\.|\.|->|::)(?=([^\W\d]\w*))")
+"""A receiver's last word or bracket, an access operator, and the member's name.
+
+Only where the run begins: tried at each of its characters, a line of hexadecimal takes seconds."""
 SLICE_CHARS: Final = 32_768
 """Scanned in about 2 ms; then the loop has its turn."""
 SCANNED_CHARS: Final = 1_048_576
