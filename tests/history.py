@@ -46,23 +46,26 @@ def check_any_history(path, directory, limits):
         return KVCache(context, N_SLOTS, tree), tree
 
     cache, tree = new_cache()
+    upkeep = iter(())
     prompts = [[rng.randrange(200) for _ in range(limits.length)] for _ in range(6)]
     for step in range(limits.steps):
         index = rng.randrange(len(prompts))
         prompts[index] = edit(rng, prompts[index])
         match rng.randrange(20):
             case 0:
-                finish(cache.park())
+                upkeep = cache.park()
             case 1:
-                finish(cache.persist())
+                upkeep = cache.persist()
             case 2:
                 cache.make_room()
             case 3:
                 give_up(context, cache, prompts[index])
             case 4 if rng.random() < 0.2:
-                for slot in cache.slots:
-                    context.remove(slot.seq, 0)
+                empty(context, cache)
                 cache, tree = new_cache()
+                upkeep = iter(())
+        for _ in range(rng.randrange(4)):  # other work comes between its steps
+            next(upkeep, None)
         assert tree.ram_used <= limits.ram_bytes
         assert sum(file.stat().st_size for file in directory.rglob("*.kv")) <= limits.disk_bytes
         actual = log_probabilities(read(context, cache, prompts[index], keep=rng.randrange(8)))
@@ -117,6 +120,12 @@ def read(context, cache, tokens, keep=0):
     slot.stable = max(0, len(tokens) - keep)
     cache.release(slot)
     return logits
+
+
+def empty(context, cache):
+    """What the end of a process does to the cells."""
+    for slot in cache.slots:
+        context.remove(slot.seq, 0)
 
 
 def give_up(context, cache, tokens):

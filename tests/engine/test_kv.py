@@ -192,6 +192,37 @@ def test_at_the_end_what_was_typed_is_parked_as_well():
     assert restored == reused - 1, "all but the token that all files begin with"
 
 
+def test_a_slot_that_is_given_away_while_it_is_parked_is_not_parked_on():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=2)
+    file = file_tokens(1, 600)
+    ask(cache, cells, file)
+    steps = cache.park()
+    next(steps)
+    edited = [*file[:450], *range(9000, 9150)]
+    ask(cache, cells, edited)
+    finish(steps)
+    for number in (2, 3):
+        ask(cache, cells, file_tokens(number))
+    ask(cache, cells, file)
+
+
+def test_what_another_slot_brought_meanwhile_is_not_kept_twice():
+    cells = NaiveCells()
+    cache = make_cache(cells, n_slots=2)
+    file = file_tokens(1, 600)
+    ask(cache, cells, file)
+    first, second = cache.park(), cache.park()
+    next(first)
+    finish(second)
+    finish(first)
+    tree = cache._tree
+    assert sum(len(each.children) for each in tree._by_id.values()) == len(tree)
+    assert tree.ram_used == sum(
+        each.blob.nbytes for each in tree._by_id.values() if each.parent != each.id
+    )
+
+
 def test_an_edit_in_the_middle_keeps_what_is_above_it():
     cells = NaiveCells()
     cache = make_cache(cells, n_slots=1)
@@ -242,7 +273,7 @@ def test_random_prompts_never_mix_cells_up(tmp_path):
     cells = NaiveCells(capacity=3000)
     files = SegmentFiles(tmp_path, KEY, cap_bytes=40_000)
     cache = make_cache(cells, n_slots=3, ram_bytes=12_000, files=files)
-    known = [[1]]
+    known, upkeep = [[1]], iter(())
     for _ in range(3000):
         base = rng.choice(known)
         tokens = base[: rng.randrange(1, len(base) + 1)]
@@ -255,9 +286,11 @@ def test_random_prompts_never_mix_cells_up(tmp_path):
         known = known[-20:]
         action = rng.random()
         if action < 0.1:
-            finish(cache.park())
+            upkeep = cache.park()
         elif action < 0.2:
-            finish(cache.persist())
+            upkeep = cache.persist()
+        for _ in range(rng.randrange(4)):  # other work comes between its steps
+            next(upkeep, None)
         check(cache, cells)
         assert cache._tree.ram_used <= 12_000
         assert files.used <= 40_000
@@ -349,10 +382,27 @@ def test_a_full_disk_is_survived(tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.open", full)
-    finish(cache.persist())
+    with monkeypatch.context() as disk:
+        disk.setattr("os.open", full)
+        finish(cache.persist())
     assert not list(tmp_path.glob("*/*"))
     assert ask(cache, cells, file_tokens(1))[0] == 400
+    finish(cache.persist())
+    assert len(list(tmp_path.glob("*/*.kv"))) == 4, "there is room again"
+
+
+def test_a_file_that_cannot_be_deleted_is_survived(tmp_path, monkeypatch):
+    filled(tmp_path)
+    cache, cells = restart(tmp_path)
+
+    def in_use(*_args, **_kwargs):
+        raise PermissionError(13, "the file is in use")
+
+    monkeypatch.setattr("pathlib.Path.unlink", in_use)
+    for segment in list(cache._tree._leaves()):
+        cache._tree._forget(segment)
+    assert len(cache._tree) == 3
+    assert ask(cache, cells, file_tokens(1))[0] == 3 * SEGMENT_TOKENS
 
 
 def test_another_key_never_sees_the_files(tmp_path):

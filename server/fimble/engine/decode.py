@@ -182,6 +182,8 @@ class Decoder:
         try:
             yield from self._read(run, encoded.tokens)
             slot.stable = encoded.stable
+            # Chosen before anybody else may decode: the logits are the last reader's.
+            first = self._choose(run, -1) if request.max_tokens else None
             yield Started(
                 id=request.id,
                 prompt_tokens=len(encoded.tokens),
@@ -191,8 +193,8 @@ class Decoder:
                 queue_ms=queue_ms,
                 prefill_ms=run.model_ms,
             )
-            if request.max_tokens:
-                yield from self._write(run)
+            if first:
+                yield from self._write(run, first)
             else:
                 yield Finished(request.id, "stop", run.model_ms)
         finally:
@@ -230,11 +232,11 @@ class Decoder:
             ):
                 yield None
 
-    def _write(self, run: _Run) -> Iterator[ToServer | None]:
+    def _write(self, run: _Run, first: _Choice) -> Iterator[ToServer | None]:
         """Generate until the model stops or the limit is reached."""
         limit = run.request.max_tokens
         ended, count = False, 0
-        for choice in self._choices(run):
+        for choice in self._choices(run, first):
             if choice is None:
                 yield None
                 continue
@@ -251,7 +253,7 @@ class Decoder:
             yield run.piece(rest, 0.0, 0.0)
         yield Finished(run.request.id, "stop" if ended else "length", run.model_ms)
 
-    def _choices(self, run: _Run) -> Iterator[_Choice | None]:
+    def _choices(self, run: _Run, first: _Choice) -> Iterator[_Choice | None]:
         """Choose token after token; None after a step that was aborted.
 
         A chosen token is decoded when the next one is asked for, together with those that are
@@ -260,7 +262,7 @@ class Decoder:
         """
         drafter = Drafter(self._acceptance, run.slot.tokens, self._guess(run), self._recent)
         self._recent.appendleft(drafter.made)
-        choices = [self._choose(run, -1)]
+        choices = [first]
         while True:
             for choice in choices:
                 drafter.add(choice.token)

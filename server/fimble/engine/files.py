@@ -16,6 +16,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -77,7 +78,7 @@ class SegmentFiles:
         for path in self._directory.iterdir():
             head = self._read_head(path) if path.suffix == SUFFIX else None
             if head is None or path.stem != segment_id(head.parent, head.tokens).hex():
-                path.unlink(missing_ok=True)
+                _unlink(path)
                 continue
             identifier = bytes.fromhex(path.stem)
             self._sizes[identifier] = path.stat().st_size
@@ -86,8 +87,8 @@ class SegmentFiles:
             found.append(segment)
         yield from sorted(found, key=lambda segment: segment.start)
 
-    def write(self, segment: Segment) -> None:
-        """Write a segment; a full disk is logged and leaves no half file."""
+    def write(self, segment: Segment) -> bool:
+        """Write a segment; a full disk is logged, leaves no half file, and False is returned."""
         assert segment.blob is not None, "only a segment with a blob can be written"
         tokens = np.asarray(segment.tokens, np.int32).tobytes()
         checksum = zlib.crc32(segment.blob.data, zlib.crc32(tokens))
@@ -112,9 +113,10 @@ class SegmentFiles:
             part.replace(path)
         except OSError as error:
             log.warning("KV state cannot be kept on disk: %s", error.strerror)
-            part.unlink(missing_ok=True)
-            return
+            _unlink(part)
+            return False
         self._sizes[segment.id] = HEADER.size + len(tokens) + segment.blob.nbytes
+        return True
 
     def read(self, segment: Segment) -> Blob | None:
         """The blob, checked to the last byte."""
@@ -135,7 +137,7 @@ class SegmentFiles:
     def remove(self, segment: Segment) -> None:
         """Delete a segment's file."""
         self._sizes.pop(segment.id, None)
-        self._path(segment).unlink(missing_ok=True)
+        _unlink(self._path(segment))
 
     def _path(self, segment: Segment) -> Path:
         return self._directory / f"{segment.id.hex()}{SUFFIX}"
@@ -161,6 +163,12 @@ class SegmentFiles:
             return None
         ids = tuple(int(token) for token in np.frombuffer(tokens, np.int32))
         return Head(parent, start, ids, size, checksum)
+
+
+def _unlink(path: Path) -> None:
+    """Delete a file; on Windows one that somebody reads stays, and is found at the next start."""
+    with suppress(OSError):
+        path.unlink()
 
 
 def _age_days(path: Path) -> float:

@@ -132,15 +132,17 @@ class KVCache:
         With ``tails`` what is not stable as well: where the user goes on after a restart.
         """
         for slot in sorted(self.slots, key=lambda slot: -slot.last_used):
+            if slot.pinned:
+                continue
             if tails:
                 slot.stable = len(slot.tokens)
-            if not slot.pinned:
-                yield from self._park(slot)
+            yield from self._park(slot)
 
     def persist(self) -> Iterator[None]:
-        """Write what only RAM has to disk, a segment at a time."""
+        """Write what only RAM has to disk, a segment at a time, as long as the disk takes it."""
         for segment in list(self._tree.unsaved()):
-            self._tree.save(segment)
+            if not self._tree.save(segment):
+                return
             yield
 
     def _free_slot(self, best: Slot, keep: int) -> Slot:
@@ -195,6 +197,9 @@ class KVCache:
     def _park(self, slot: Slot) -> Iterator[None]:
         tokens = slot.tokens[: slot.stable]
         for parent, start, end in self._tree.missing(tokens):
+            # Between two steps the slot may have been given to another prompt.
+            if slot.tokens[:end] != tokens[:end]:
+                return
             self._tree.put(parent, start, tokens[start:end], self._cells.save(slot.seq, start, end))
             yield
 

@@ -59,8 +59,8 @@ class Files(Protocol):
         """Every segment on disk, without blobs, parents first."""
         ...
 
-    def write(self, segment: Segment) -> None:
-        """Keep a segment that has a blob."""
+    def write(self, segment: Segment) -> bool:
+        """Keep a segment that has a blob; False if that was not possible."""
         ...
 
     def read(self, segment: Segment) -> Blob | None:
@@ -152,10 +152,10 @@ class SegmentTree:
 
     def put(self, parent: bytes, start: int, tokens: Sequence[int], blob: Blob) -> None:
         """Keep the cells of a range; dropped at once if there is no room for it."""
-        above = self._by_id.get(parent)
-        if above is None or blob.nbytes > self._ram_cap:
+        above, identifier = self._by_id.get(parent), segment_id(parent, tokens)
+        if above is None or identifier in self._by_id or blob.nbytes > self._ram_cap:
             return
-        segment = Segment(segment_id(parent, tokens), parent, start, tuple(tokens), blob)
+        segment = Segment(identifier, parent, start, tuple(tokens), blob)
         self._by_id[segment.id] = segment
         above.children.append(segment)
         self._ram_used += blob.nbytes
@@ -185,12 +185,13 @@ class SegmentTree:
                 yield segment
             waiting.extend(segment.children)
 
-    def save(self, segment: Segment) -> None:
-        """Write one segment to disk and keep the disk under its cap."""
-        if self._files is None or segment.blob is None:
-            return
-        self._files.write(segment)
-        segment.on_disk = True
+    def save(self, segment: Segment) -> bool:
+        """Write one segment to disk and keep the disk under its cap; False if it takes nothing."""
+        if self._files is None:
+            return False
+        if segment.blob is None:
+            return True
+        segment.on_disk = self._files.write(segment)
         while self._files.is_over:
             leaf = min(
                 (each for each in self._leaves() if each.on_disk and each is not segment),
@@ -198,8 +199,9 @@ class SegmentTree:
                 default=None,
             )
             if leaf is None:
-                return
+                break
             self._forget(leaf)
+        return segment.on_disk
 
     def _adopt(self, segment: Segment, files: Files) -> None:
         """Hang a segment found on disk under its parent; an orphan is useless and removed."""
