@@ -148,8 +148,3 @@ def fresh_log_probabilities(context, tokens):
     for start in range(0, len(tokens), 128):
         context.decode(tokens[start : start + 128], seq=0, position=start, outputs=1)
     return log_probabilities(context.logits())
-
-
-def finish(steps):
-    for _ in steps:
-        pass

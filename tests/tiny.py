@@ -26,14 +26,47 @@ def byte_characters():
     return [table[byte] for byte in range(256)]
 
 
-def write_model(path: Path, *, architecture="llama", sentinels=FIM, width=WIDTH) -> Path:
-    """A byte-level model with random weights; ``sentinels`` are its control tokens."""
+def add_byte_pairs(writer, sentinels):
+    """A byte-level vocabulary with a few merges; how many tokens it has."""
     merges = ["r e", "re t", "Ġ r", "Ġr e", "Ġ Ġ", "ĠĠ ĠĠ"]
     tokens = byte_characters() + [merge.replace(" ", "") for merge in merges]
     kinds = [gguf.TokenType.NORMAL] * len(tokens)
     tokens += ["<|endoftext|>", *sentinels]
     kinds += [gguf.TokenType.CONTROL] * (1 + len(sentinels))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(merges)
+    writer.add_eos_token_id(tokens.index("<|endoftext|>"))
+    return len(tokens)
 
+
+def add_sentence_pieces(writer, sentinels):
+    """The same in the manner of SentencePiece, as CodeLlama has it."""
+    kind = gguf.TokenType
+    tokens = {"<unk>": kind.UNKNOWN, "<s>": kind.CONTROL, "</s>": kind.CONTROL}
+    tokens |= {f"<0x{byte:02X}>": kind.BYTE for byte in range(256)}
+    tokens |= dict.fromkeys(("▁", "▁▁", "r", "e", "t", "re", "ret", "▁ret"), kind.NORMAL)
+    tokens |= dict.fromkeys(sentinels, kind.CONTROL)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(list(tokens))
+    writer.add_token_scores([float(-index) for index in range(len(tokens))])
+    writer.add_token_types(list(tokens.values()))
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    return len(tokens)
+
+
+def write_model(
+    path: Path,
+    *,
+    architecture="llama",
+    sentinels=FIM,
+    width=WIDTH,
+    add_vocabulary=add_byte_pairs,
+) -> Path:
+    """A byte-level model with random weights; ``sentinels`` are its control tokens."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
     writer.add_context_length(2048)
@@ -43,12 +76,7 @@ def write_model(path: Path, *, architecture="llama", sentinels=FIM, width=WIDTH)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(HEADS)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list(tokens)
-    writer.add_token_types(kinds)
-    writer.add_token_merges(merges)
-    writer.add_eos_token_id(tokens.index("<|endoftext|>"))
+    n_vocab = add_vocabulary(writer, sentinels)
     writer.add_add_bos_token(False)
 
     rng = np.random.default_rng(7)
@@ -57,8 +85,8 @@ def write_model(path: Path, *, architecture="llama", sentinels=FIM, width=WIDTH)
         values = rng.normal(0, 0.3, shape) if len(shape) > 1 else np.ones(shape)
         writer.add_tensor(name, values.astype(np.float32))
 
-    add("token_embd.weight", len(tokens), width)
-    add("output.weight", len(tokens), width)
+    add("token_embd.weight", n_vocab, width)
+    add("output.weight", n_vocab, width)
     add("output_norm.weight", width)
     for layer in range(LAYERS):
         prefix = f"blk.{layer}"

@@ -6,7 +6,7 @@ import ctypes
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from llama_cpp import llama_cpp as c
 
@@ -17,6 +17,20 @@ from fimble.errors import EngineDown, ModelMissing, UnsupportedModel
 ALL_LAYERS: Final = 999
 LOG_ERROR: Final = 4
 _LOG_LINES: Final = 200
+
+
+def _override(key: bytes, *, value: bool) -> Any:
+    """Have llama.cpp read ``value`` for a key of the header; the empty second one ends the list."""
+    overrides = (c.llama_model_kv_override * 2)()
+    overrides[0].key = key
+    overrides[0].tag = c.LLAMA_KV_OVERRIDE_TYPE_BOOL
+    overrides[0].value.val_bool = value
+    return overrides
+
+
+_PLAIN_TEXT: Final = _override(b"tokenizer.ggml.add_space_prefix", value=False)
+"""SentencePiece puts a space before each text, and a prompt's pieces are texts of their own: what
+stands behind the anchor would be indented by one column too many."""
 
 
 class Backend:
@@ -80,6 +94,7 @@ class Model:
         params.n_gpu_layers = n_gpu_layers
         params.vocab_only = vocab_only
         params.progress_callback = progress
+        params.kv_overrides = _PLAIN_TEXT
         backend.errors()
         self.handle = c.llama_model_load_from_file(str(path).encode(), params)
         if not self.handle:
@@ -98,7 +113,16 @@ class Model:
             self.handle = None
 
     def info(self) -> ModelInfo:
-        """What the file says of itself; raises `UnsupportedModel` without FIM tokens."""
+        """What the file says of itself.
+
+        Raises `UnsupportedModel` for one without FIM tokens, or whose state cannot be cut back.
+        """
+        if c.llama_model_is_recurrent(self.handle) or c.llama_model_is_hybrid(self.handle):
+            raise UnsupportedModel(
+                f"{self.path.name} is a recurrent model: what it has read cannot be taken back in"
+                " part, so each key would have it read all of the file again.",
+                "Choose a transformer trained for FIM, such as qwen2.5-coder-0.5b.",
+            )
         architecture = self.metadata("general.architecture") or "unknown"
         found = find_sentinels(self.named_sentinels(), self.special, architecture)
         if found is None:
