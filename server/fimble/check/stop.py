@@ -67,6 +67,10 @@ _CHATTER: Final = re.compile(
 )
 _ECHO: Final = re.compile(r"(.{3,40}?)\1{7,}")
 _WORDS: Final = re.compile(r"\w")
+_GOES_ON: Final = re.compile(
+    r"\s*(?:[)\]}]|</|(?:else|elif|elsif|elseif|except|finally|catch|rescue|ensure)\b)"
+)
+"""How a line begins that ends a block, or goes on with it."""
 
 
 class Stopper:
@@ -193,12 +197,26 @@ def repeats_below(line: str, place: Place, *, exact: bool = True) -> bool:
     Long lines also count if they come a little further below, indented alike.
     """
     bare = line.strip()
-    if exact and len(bare) >= LONG_LINE_CHARS and line.rstrip() in place.below[1:]:
+    if exact and len(bare) >= LONG_LINE_CHARS and _is_further_below(line.rstrip(), place):
         return True
     if not place.below or bare != place.below[0].strip():
         return False
     same_depth = indent(line) == indent(place.below[0])
     return same_depth or (bool(_WORDS.search(line)) and not closing(line)) or not exact
+
+
+def _is_further_below(line: str, place: Place) -> bool:
+    """Tell whether ``line`` comes behind the next one, and not in a block that begins below.
+
+    There it is another one: guards and stubs are often alike.
+    """
+    least = width(line) + bool(_GOES_ON.match(line))
+    for at, other in enumerate(place.below):
+        if at and other == line:
+            return True
+        if width(other) < least:
+            return False
+    return False
 
 
 def loops(lines: Sequence[str], at: int) -> int:
