@@ -227,11 +227,14 @@ def _is_word(char: str) -> bool:
 
 
 def _in_unit(line: str, unit: str) -> str:
-    """Return the line with its indentation in the file's own kind of white space."""
+    """Return the line with its indentation in the file's own kind of white space.
+
+    Spaces behind tabs align: they stay. A column too many is that of a comment's star.
+    """
     space = indent(line)
-    if unit == "\t" and " " in space:
+    if unit == "\t" and space.startswith(" "):
         columns = width(line)
-        step = 4 if columns % 4 == 0 else 2
+        step = 4 if columns % 4 < 2 else 2
         return "\t" * (columns // step) + " " * (columns % step) + line[len(space) :]
     if unit != "\t" and "\t" in space:
         return space.replace("\t", unit) + line[len(space) :]
