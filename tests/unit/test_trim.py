@@ -81,6 +81,11 @@ def test_unmatched(text, closers):
         ("String>", ">", 1),
         ("a -> b", ">", 0),
         ("x ])", " ] )", 4),
+        ("a, b):\n    return a", "):", 2),
+        ("a) and b", "):", 1),
+        ("f(lambda: 1))", "):", 1),
+        (":\n    return a", ":", 1),
+        ("a);\n  b()", ");", 1),
     ],
 )
 def test_contained(text, after, count):

@@ -171,15 +171,16 @@ def contained(text: str, closers: str) -> int:
     whole = closers.strip()
     if ("</" in whole or whole[:3] in _TRIPLES) and whole in text:
         return len(closers.rstrip())
-    done = 0
-    for char in unmatched(text, quotes=closers):
+    done = end = 0
+    for at in _unmatched_at(text, closers):
         while done < len(closers) and closers[done].isspace():
             done += 1
-        if done < len(closers) and closers[done] == char:
-            done += 1
+        if done < len(closers) and closers[done] == text[at]:
+            done, end = done + 1, at + 1
     left = closers[done:].rstrip()
     ends_alike = left and not left.strip(";,:") and text.endswith(left)
-    return done + len(left) if ends_alike else done
+    has_colon = left == ":" and _begins_body(text[end:])
+    return done + len(left) if ends_alike or has_colon else done
 
 
 def unmatched(text: str, *, quotes: str = "") -> str:
@@ -187,13 +188,18 @@ def unmatched(text: str, *, quotes: str = "") -> str:
 
     A quote is a closer if it is in ``quotes`` and no other one of its kind came before.
     """
-    closers, opened, quote = "", [""], ""
+    return "".join(text[at] for at in _unmatched_at(text, quotes))
+
+
+def _unmatched_at(text: str, quotes: str) -> list[int]:
+    """Return where the `unmatched` closers are."""
+    found, opened, quote = dict[int, str](), [""], ""
     for at, char in enumerate(text):
         if quote:
             quote = "" if char == quote and text[at - 1] != "\\" else quote
         elif char in _QUOTES:
-            if char in quotes and char not in closers:
-                closers += char
+            if char in quotes and char not in found.values():
+                found[at] = char
             elif text.find(char, at + 1) > 0:
                 quote = char
         elif char in "([{" or (char == "<" and ">" in quotes):
@@ -202,8 +208,16 @@ def unmatched(text: str, *, quotes: str = "") -> str:
             if opened[-1] == _PAIRS[char]:
                 opened.pop()
             else:
-                closers += char
-    return closers
+                found[at] = char
+    return list(found)
+
+
+def _begins_body(text: str) -> bool:
+    """Tell whether a colon stands at the beginning of this text, or at the end of its first line.
+
+    It parts a head from its body, or a key from its value: that may be followed by more.
+    """
+    return text.lstrip().startswith(":") or text.partition("\n")[0].rstrip().endswith(":")
 
 
 def _overlap(text: str, rest: str) -> int:
