@@ -51,6 +51,23 @@ def test_what_is_left_of_it():
     assert flight.rest(now, cursor, (completion, Memory())) is None
 
 
+def test_a_closer_that_came_behind_the_cursor_is_not_doubled():
+    snapshot, offset = snapshot_of("x = foo(█\ny\n")
+    flight = Flight(snapshot, offset, "a, b)")
+    now, cursor = snapshot_of("x = foo(█)\ny\n")
+    assert flight.leads_to(now, cursor)
+
+    completion = Completion("a, b)", offset, offset, Reason.SHOWN)
+    landed = completion, Memory(shown=remember(snapshot, completion))
+    rest = flight.rest(now, cursor, landed)
+    assert (rest.text, rest.end) == ("a, b)", cursor + 1)
+
+    # Without a closer of its own it says nothing of what it would stand before.
+    completion = Completion("a, b", offset, offset, Reason.SHOWN)
+    landed = completion, Memory(shown=remember(snapshot, completion))
+    assert flight.rest(now, cursor, landed) is None
+
+
 async def test_who_typed_something_else_waits_no_longer_than_that_takes_to_show(monkeypatch):
     goes_on, ended = asyncio.Event(), []
 

@@ -49,9 +49,12 @@ class Flight:
     def rest(
         self, snapshot: Snapshot, offset: int, landed: tuple[Completion, Memory]
     ) -> Completion | None:
-        """Return what is left of the answer for who typed its beginning meanwhile, if they did."""
+        """Return what is left of the answer for who typed its beginning meanwhile, if they did.
+
+        Where only closers came behind the cursor, the answer may have to replace them.
+        """
         completion, memory = landed
-        if offset == self.offset:
+        if snapshot.text == self.snapshot.text and offset == self.offset:
             return completion
         if memory.shown is None:
             return None
