@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -39,19 +40,10 @@ class ModelLauncher:
     """Makes real engines; the server's `Launcher`."""
 
     async def launch(self, settings: Settings, report: Report) -> Engine:
-        """Return an engine for ``settings.model``, downloading the model if need and leave be.
-
-        Raises the `ModelError` that says what to do. Cancelling stops the download within a
-        second and keeps what was downloaded.
-        """
-        report(0.0, CHECKING)
-        stopped = Event()
-        try:
-            path = await asyncio.to_thread(obtain_model, settings, report, stopped)
-        except asyncio.CancelledError:
-            stopped.set()
-            raise
-        return WorkerEngine(config_for(path, settings))
+        """Return what `make_engine` does; before that, remove from disk what may not be there."""
+        if settings.cache.disk_megabytes == 0:
+            await asyncio.to_thread(clear_kv)
+        return await make_engine(settings, report)
 
 
 class ScriptLauncher:
@@ -64,6 +56,22 @@ class ScriptLauncher:
         """Return a scripted engine at once."""
         del settings, report
         return ScriptedEngine(self._script)
+
+
+async def make_engine(settings: Settings, report: Report) -> Engine:
+    """Return an engine for ``settings.model``, downloading the model if need and leave be.
+
+    Raises the `ModelError` that says what to do. Cancelling stops the download within a second
+    and keeps what was downloaded.
+    """
+    report(0.0, CHECKING)
+    stopped = Event()
+    try:
+        path = await asyncio.to_thread(obtain_model, settings, report, stopped)
+    except asyncio.CancelledError:
+        stopped.set()
+        raise
+    return WorkerEngine(config_for(path, settings))
 
 
 def find_model(settings: Settings) -> Path:
@@ -109,7 +117,7 @@ def config_for(model: Path, settings: Settings) -> EngineConfig:
             flash_attention=chosen.flash_attention,
         ),
         keep=Keep(
-            directory=str(profiles.cache_directory() / "kv"),
+            directory=str(kv_directory()),
             ram_bytes=settings.cache.ram_megabytes * MEGABYTE,
             disk_bytes=settings.cache.disk_megabytes * MEGABYTE,
             layout=LAYOUT_VERSION,
@@ -117,6 +125,28 @@ def config_for(model: Path, settings: Settings) -> EngineConfig:
         load_profile=lambda: _load_profile(key),
         save_profile=lambda profile: _save_profile(key, profile),
     )
+
+
+def kv_directory() -> Path:
+    """Where KV state is kept on disk."""
+    return profiles.cache_directory() / "kv"
+
+
+def clear_kv() -> None:
+    """Remove the KV state on disk: it holds the text of files.
+
+    The directories stay, for another server may be writing to them. No link is followed.
+    """
+    directory = kv_directory()
+    if directory.is_symlink():
+        log.warning("KV state is not removed from disk: its directory is a link")
+        return
+    try:
+        for folder, _, names in os.walk(directory):
+            for name in names:
+                Path(folder, name).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("KV state cannot be removed from disk: %s", error.strerror)
 
 
 def _load_profile(key: str) -> Profile | None:

@@ -174,7 +174,12 @@ class Cache(msgspec.Struct, frozen=True, rename="camel"):
     ] = 512
     disk_megabytes: Annotated[
         int,
-        Meta(ge=0, le=1048576, description="Disk for files to be warm after a restart; 0: none."),
+        Meta(
+            ge=0,
+            le=1048576,
+            description="Disk for files to be warm after a restart; 0: none, and what is there is"
+            " removed.",
+        ),
     ] = 1024
 
 

@@ -108,6 +108,15 @@ class TellingEngine(ScriptedEngine):
         return super().generate(prompt, **options)
 
 
+class Showing(Launcher):
+    """Has an engine that says with which settings it was launched."""
+
+    async def launch(self, settings, report):
+        cache = settings.cache
+        words = (settings.optimize, cache.ram_megabytes, cache.disk_megabytes)
+        return ScriptedEngine(Script(default="_".join(str(word) for word in words)))
+
+
 class Stuck(Launcher):
     """Has an engine that does not close, and ignores being told to."""
 
@@ -125,6 +134,7 @@ SCENARIOS = {
     "failing": Failing,
     "crashing": Crashing,
     "broken": Broken,
+    "showing": Showing,
     "slow": Slow,
     "stuck": Stuck,
     "telling": Telling,

@@ -180,6 +180,25 @@ async def test_a_crash_is_told_once_and_the_next_request_works(scenario):
         assert editor.messages == ["Fimble: The model crashed. It is restarted."]
 
 
+async def test_what_the_engine_is_launched_with_counts_when_it_is_changed(scenario):
+    async with scenario("showing") as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert await ask(editor, "a = ") == (["auto_512_1024"], "shown")
+        settings = {"optimize": "never"}
+        await change(editor, **settings)
+        await editor.flush()
+        assert await ask(editor, "b = ") == (["never_512_1024"], "shown")
+        settings["cache"] = {"ramMegabytes": 256}
+        await change(editor, **settings)
+        await editor.flush()
+        assert await ask(editor, "c = ") == (["never_256_1024"], "shown")
+        settings["cache"] = {"diskMegabytes": 0}
+        await change(editor, **settings)
+        await editor.flush()
+        assert await ask(editor, "d = ") == (["never_512_0"], "shown")
+
+
 async def test_switching_off_and_on(scripted):
     async with scripted({TEXT: "1"}, settings={"enabled": False}) as editor:
         await editor.initialize()

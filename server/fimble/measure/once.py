@@ -12,7 +12,7 @@ from fimble.engine.base import Engine
 from fimble.engine.messages import State
 from fimble.errors import FimbleError
 from fimble.features.complete import Completion, Reason, complete
-from fimble.launch import ModelLauncher
+from fimble.launch import make_engine
 from fimble.settings import Settings, load_files, read
 from fimble.source.languages import Languages
 from fimble.source.positions import Encoding, offset_at
@@ -78,7 +78,7 @@ async def start_engine(settings: Settings) -> Engine:
         if sys.stderr.isatty():
             print(f"\r{stage}: {fraction:.0%}\033[K", end="", file=sys.stderr, flush=True)
 
-    engine = await ModelLauncher().launch(settings, report)
+    engine = await make_engine(settings, report)
     try:
         return await settled(engine)
     finally:

@@ -134,7 +134,14 @@ def apply(ls: FimbleServer) -> None:
 
 
 def _for_engine(values: Settings) -> object:
-    return values.enabled, values.model, values.download, values.engine
+    return (
+        values.enabled,
+        values.model,
+        values.optimize,
+        values.download,
+        values.engine,
+        values.cache,
+    )
 
 
 def _root(params: types.InitializeParams) -> Path | None:
