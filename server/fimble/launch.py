@@ -20,7 +20,7 @@ from fimble.engine.base import Engine
 from fimble.engine.client import EngineConfig, WorkerEngine
 from fimble.engine.messages import Keep, Overrides, Profile
 from fimble.engine.scripted import Script, ScriptedEngine
-from fimble.errors import ModelMissing
+from fimble.errors import ModelError, ModelMissing
 from fimble.models import profile as profiles
 from fimble.models.store import open_store
 from fimble.settings import Settings
@@ -45,6 +45,10 @@ class ModelLauncher:
             await asyncio.to_thread(clear_kv)
         return await make_engine(settings, report)
 
+    async def has_model(self, settings: Settings) -> bool:
+        """Say whether the model's file is here, without downloading it."""
+        return await asyncio.to_thread(has_model, settings)
+
 
 class ScriptLauncher:
     """Makes engines that answer from a script, for tests and for authors of clients."""
@@ -56,6 +60,11 @@ class ScriptLauncher:
         """Return a scripted engine at once."""
         del settings, report
         return ScriptedEngine(self._script)
+
+    async def has_model(self, settings: Settings) -> bool:
+        """Say yes: a script needs no model."""
+        del settings
+        return True
 
 
 async def make_engine(settings: Settings, report: Report) -> Engine:
@@ -82,6 +91,15 @@ def find_model(settings: Settings) -> Path:
     store = open_store()
     find = store.fastest if settings.optimize == "auto" else store.resolve
     return find(settings.model)
+
+
+def has_model(settings: Settings) -> bool:
+    """Whether the model's file is here; blocks for a look at the disk."""
+    try:
+        open_store().resolve(settings.model)
+    except (ModelError, OSError):
+        return False
+    return True
 
 
 def obtain_model(settings: Settings, report: Report, stopped: Event) -> Path:

@@ -8,12 +8,16 @@ from fimble.engine.messages import State
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.errors import DownloadFailed, EngineDown, UnsupportedModel
 from fimble.models.profile import cache_directory
+from fimble.models.store import model_directory
 from fimble.protocol.server import serve_stdio
 
 
 class Launcher:
     async def launch(self, settings, report):
         return ScriptedEngine(Script(default=settings.model))
+
+    async def has_model(self, settings):
+        return False
 
 
 class Downloading(Launcher):
@@ -38,6 +42,18 @@ class Failing(Launcher):
             case "buggy":
                 raise ZeroDivisionError("SECRET")
         return await super().launch(settings, report)
+
+
+class Arriving(Launcher):
+    """Gets a model once it has a file."""
+
+    async def launch(self, settings, report):
+        if not await self.has_model(settings):
+            raise DownloadFailed("No source has the model.", "Check the network.")
+        return await super().launch(settings, report)
+
+    async def has_model(self, settings):
+        return (model_directory() / settings.model).exists()
 
 
 class FailingEngine(ScriptedEngine):
@@ -130,6 +146,7 @@ class StuckEngine(ScriptedEngine):
 
 
 SCENARIOS = {
+    "arriving": Arriving,
     "downloading": Downloading,
     "failing": Failing,
     "crashing": Crashing,

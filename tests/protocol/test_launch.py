@@ -1,6 +1,7 @@
 """From nothing to a model that answers: loading, failing, crashing, and starting over."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +148,38 @@ async def test_a_failed_download_is_told_once_and_the_server_stays(scenario):
         await change(editor, model="good")
         await editor.flush()
         assert await ask(editor) == (["good"], "shown")
+
+
+def pull(environment, model):
+    file = Path(environment["FIMBLE_MODEL_DIR"]) / model
+    file.parent.mkdir(parents=True)
+    file.touch()
+
+
+async def test_the_next_request_finds_a_model_that_was_fetched_meanwhile(scenario, environment):
+    async with scenario("arriving", settings={"model": "late"}) as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert (await editor.status())["error"]["kind"] == "DownloadFailed"
+        pull(environment, "late")
+        assert await ask(editor) == (["late"], "shown")
+        assert (await editor.status())["error"] is None
+        assert editor.messages == ["Fimble: No source has the model. Check the network."]
+
+
+async def test_settings_that_are_told_again_try_a_failed_model_again(scenario, environment):
+    async with scenario("arriving", settings={"model": "late"}) as editor:
+        await editor.initialize()
+        await editor.flush()
+        assert await ask(editor) == ([], "failed")
+        await change(editor, model="late")
+        await editor.flush()
+        assert (await editor.status())["state"] == "failed"
+        pull(environment, "late")
+        await change(editor, model="late")
+        await editor.flush()
+        assert await ask(editor) == (["late"], "shown")
+        assert editor.messages == ["Fimble: No source has the model. Check the network."]
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_once(scenario):

@@ -7,8 +7,15 @@ import pytest
 
 from fimble.engine.messages import Prompt, State
 from fimble.engine.scripted import Script, ScriptedEngine
-from fimble.errors import EngineClosed, EngineLoading, ModelMissing, UnknownModel
-from fimble.protocol.host import EngineHost
+from fimble.errors import (
+    EngineClosed,
+    EngineDown,
+    EngineLoading,
+    ModelMissing,
+    UnknownModel,
+    UnsupportedModel,
+)
+from fimble.protocol.host import LOOK_SECONDS, EngineHost
 from fimble.protocol.work import Work
 from fimble.settings import DEFAULTS, Settings
 
@@ -24,6 +31,8 @@ class HandLauncher:
         self.reports = []
         self.cancelled = []
         self.go = asyncio.Event()
+        self.is_here = False
+        self.looks = 0
 
     async def launch(self, settings, report):
         self.models.append(settings.model)
@@ -33,10 +42,15 @@ class HandLauncher:
         except asyncio.CancelledError:
             self.cancelled.append(settings.model)
             raise
-        if settings.model == "unknown":
+        if settings.model == "unknown" and not self.is_here:
             raise UnknownModel("No such model.")
         self.engines.append(ScriptedEngine(Script()))
         return self.engines[-1]
+
+    async def has_model(self, settings):
+        self.looks += 1
+        await asyncio.sleep(0)
+        return self.is_here
 
 
 @pytest.fixture
@@ -51,9 +65,23 @@ async def work():
     await work.close()
 
 
+class Clock:
+    """Stands still until the test moves it."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 @pytest.fixture
-async def host(launcher, work):
-    return EngineHost(launcher, work)
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+async def host(launcher, work, clock):
+    return EngineHost(launcher, work, clock)
 
 
 def states(host):
@@ -87,6 +115,84 @@ async def test_a_failed_launch_is_the_reason_from_then_on(host, launcher):
     assert host.status.state is State.FAILED
     with pytest.raises(UnknownModel):
         host.generate(PROMPT, max_tokens=1)
+
+
+async def test_a_model_that_came_later_is_found_by_looking_again(host, launcher, clock, work):
+    launcher.go.set()
+    host.launch(Settings(model="unknown"))
+    await work.idle()
+    assert host.may_have_come
+    await host.look_again()
+    assert (host.status.state, launcher.looks) == (State.FAILED, 1)
+    launcher.is_here = True
+    clock.now = LOOK_SECONDS - 0.1
+    assert not host.may_have_come
+    await host.look_again()
+    assert launcher.looks == 1
+    clock.now = LOOK_SECONDS
+    await host.look_again()
+    assert host.is_coming
+    await host.settled()
+    assert host.status.state is State.READY
+    assert (launcher.models, launcher.looks) == (["unknown", "unknown"], 2)
+    clock.now += LOOK_SECONDS
+    await host.look_again()
+    assert launcher.looks == 2
+
+
+async def test_what_is_found_is_not_launched_over_other_settings(host, launcher, work):
+    launcher.go.set()
+    host.launch(Settings(model="unknown"))
+    await work.idle()
+    launcher.is_here = True
+    looking = asyncio.create_task(host.look_again())
+    await asyncio.sleep(0)
+    host.launch(Settings(model="one"))
+    await looking
+    await work.idle()
+    assert launcher.models == ["unknown", "one"]
+
+
+async def test_a_model_that_cannot_be_loaded_is_not_found_again(host, launcher, work):
+    launcher.go.set()
+    launcher.is_here = True
+    host.launch(DEFAULTS)
+    await work.idle()
+    launcher.engines[0].set_state(State.FAILED, UnsupportedModel("This is no GGUF."))
+    await host.look_again()
+    assert launcher.looks == 0
+    # Whoever says something of the settings may have mended the file.
+    host.launch_again(DEFAULTS)
+    await work.idle()
+    assert (host.status.state, len(launcher.engines)) == (State.READY, 2)
+
+
+async def test_only_what_failed_because_of_its_model_is_launched_again(host, launcher, work):
+    host.launch(DEFAULTS)
+    await turn()
+    host.launch_again(DEFAULTS)
+    launcher.go.set()
+    await work.idle()
+    host.launch_again(DEFAULTS)
+    launcher.engines[0].set_state(State.FAILED, EngineDown("It crashes."))
+    host.launch_again(DEFAULTS)
+    await work.idle()
+    assert len(launcher.models) == 1
+
+
+async def test_a_download_that_the_user_stopped_does_not_begin_by_itself(host, launcher, work):
+    host.launch(DEFAULTS)
+    await turn()
+    host.stop_fetching()
+    await work.idle()
+    launcher.go.set()
+    host.launch_again(DEFAULTS)
+    await host.look_again()
+    await work.idle()
+    assert len(launcher.models) == 1
+    host.launch(DEFAULTS)
+    await work.idle()
+    assert host.status.state is State.READY
 
 
 async def test_a_new_launch_stops_the_one_under_way(host, launcher):

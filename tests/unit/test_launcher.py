@@ -76,3 +76,13 @@ async def test_where_nothing_was_kept_nothing_is_made(settings, tmp_path, monkey
     monkeypatch.setenv("FIMBLE_CACHE_DIR", str(tmp_path / "none"))
     await ModelLauncher().launch(settings(cache=NO_DISK), report)
     assert not (tmp_path / "none").exists()
+
+
+async def test_whether_a_model_is_here_is_seen_without_a_download(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("FIMBLE_MODEL_DIR", str(tmp_path / "models"))
+    launcher = ModelLauncher()
+    assert await launcher.has_model(settings())
+    assert not await launcher.has_model(Settings(model=str(tmp_path / "other.gguf")))
+    assert not await launcher.has_model(Settings())
+    assert not await launcher.has_model(Settings(model="nobody's"))
+    assert not (tmp_path / "models").exists()

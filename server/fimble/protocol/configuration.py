@@ -118,7 +118,7 @@ def apply(ls: FimbleServer) -> None:
     """Make the settings as they are now count, tell what is wrong, and bring up the model.
 
     The engine is launched at the first call, and again when a setting that it depends on has
-    changed.
+    changed, or when there was something wrong with the model: that may have been mended.
     """
     before = ls.session.settings
     now, problems = ls.configuration.read()
@@ -130,6 +130,8 @@ def apply(ls: FimbleServer) -> None:
         ls.notices.show(problem, types.MessageType.Warning)
     if not ls.engine.was_launched or _for_engine(now) != _for_engine(before):
         ls.engine.launch(now)
+    else:
+        ls.engine.launch_again(now)
     ls.index_workspace()
 
 

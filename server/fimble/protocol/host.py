@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Final, Protocol
 
 from fimble.engine.base import RANK_TOKENS, Engine, EngineStatus, Generation
 from fimble.engine.messages import GREEDY, Priority, Prompt, Sampling, State, Stats, Surprise
-from fimble.errors import EngineClosed, EngineError, EngineLoading, FimbleError, ModelMissing
+from fimble.errors import (
+    EngineClosed,
+    EngineError,
+    EngineLoading,
+    FimbleError,
+    ModelError,
+    ModelMissing,
+)
 from fimble.protocol import logs
 
 if TYPE_CHECKING:
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
 
 _SWITCHED_OFF: Final = "Fimble is switched off."
 _LOADING: Final = "The model is not ready yet."
+LOOK_SECONDS: Final = 3.0
+"""How long nobody looks again for a model that was not there."""
 
 
 class Launcher(Protocol):
@@ -37,13 +47,23 @@ class Launcher(Protocol):
         """
         ...
 
+    async def has_model(self, settings: Settings) -> bool:
+        """Say whether `launch` would find the model here: a short look, which never raises."""
+        ...
+
 
 class EngineHost:
     """Lives on the loop thread. ``on_status`` listeners hear of every change, launches included."""
 
-    def __init__(self, launcher: Launcher, work: Work) -> None:
+    def __init__(
+        self, launcher: Launcher, work: Work, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._launcher = launcher
         self._work = work
+        self._clock = clock
+        self._settings: Settings | None = None
+        self._look_at = 0.0
+        self._was_stopped = False
         self._engine: Engine | None = None
         self._launching: asyncio.Task[None] | None = None
         self._status = EngineStatus(State.STOPPED)
@@ -73,18 +93,52 @@ class EngineHost:
         unknown = status.state is State.STOPPED and status.error is None
         return status.state is State.LOADING or unknown
 
+    @property
+    def may_have_come(self) -> bool:
+        """Whether there was no model, and `look_again` would see whether there is one now.
+
+        One that was there and cannot be loaded does not count: it would be found again and again.
+        """
+        return (
+            self._engine is None
+            and self._status.state is State.FAILED
+            and isinstance(self._status.error, ModelError)
+            and self._clock() >= self._look_at
+        )
+
     def on_status(self, listener: Callable[[EngineStatus], None]) -> None:
         self._listeners.append(listener)
 
     def launch(self, settings: Settings) -> None:
         """Close what runs and launch what the settings want; returns at once."""
+        self._settings = settings
+        self._was_stopped = False
         self._epoch += 1
         self._launching = self._work.start("launch", self._launch(settings, self._launching))
+
+    def launch_again(self, settings: Settings) -> None:
+        """Launch what failed because of its model, unless the user stopped just that."""
+        status = self.status
+        failed = status.state is State.FAILED and isinstance(status.error, ModelError)
+        if failed and not self._was_stopped:
+            self.launch(settings)
+
+    async def look_again(self) -> None:
+        """Launch what failed for want of a model if that is here by now; downloads nothing."""
+        if not self.may_have_come or self._settings is None:
+            return
+        self._look_at = self._clock() + LOOK_SECONDS
+        epoch = self._epoch
+        if await self._launcher.has_model(self._settings) and epoch == self._epoch:
+            self.launch(self._settings)
+            # Not only when the task begins: who has looked waits for it.
+            self._set(EngineStatus(State.LOADING))
 
     def stop_fetching(self) -> None:
         """Give up the launch because the user said so."""
         if self._launching is not None and self.is_fetching:
             self._launching.cancel()
+            self._was_stopped = True
             self._epoch += 1
             self._fail(
                 ModelMissing(

@@ -59,15 +59,18 @@ async def _loaded(ls: FimbleServer, params: types.InlineCompletionParams, offset
 
     No editor asks again by itself: who typed and stopped would never see a suggestion.
     """
-    if not ls.engine.is_coming:
+    if not (ls.engine.is_coming or ls.engine.may_have_come):
         return True
-    loading = _nothing(offset, Reason.LOADING, ls.engine.status.stage)
-    _explain(ls, params, loading, perf_counter())
-    return await ls.work.until_stale(params.text_document.uri, _settled(ls)) is not None
+    waiting = _settled(ls, params, offset)
+    return await ls.work.until_stale(params.text_document.uri, waiting) is not None
 
 
-async def _settled(ls: FimbleServer) -> bool:
-    await ls.engine.settled()
+async def _settled(ls: FimbleServer, params: types.InlineCompletionParams, offset: int) -> bool:
+    await ls.engine.look_again()
+    if ls.engine.is_coming:
+        loading = _nothing(offset, Reason.LOADING, ls.engine.status.stage)
+        _explain(ls, params, loading, perf_counter())
+        await ls.engine.settled()
     return True
 
 
