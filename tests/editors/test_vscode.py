@@ -212,6 +212,45 @@ def test_what_is_typed_while_the_server_starts_gets_its_suggestion(
     assert window.saved() == "total = price * count + tax"
 
 
+def test_a_server_that_ends_at_once_is_started_once_and_told_once(
+    window, server_program, script, tmp_path
+):
+    started = tmp_path / "started"
+    server_program("-c", f"print('.', file=open({str(started)!r}, 'a'))")
+    window.run("Fimble: Restart the Server")
+    window.wait_for_icon("error")
+    window.wait_for_message("The server could not be started.")
+    # So long that all that the library would do of itself has happened.
+    window.page.wait_for_timeout(3_000)
+    assert started.read_text().split() == ["."]
+    assert len(window.messages()) == 1
+    server_program("-m", "fimble", then=script)
+    window.run("Notifications: Clear All Notifications")
+    window.run("Fimble: Restart the Server")
+    window.wait_for_icon("sparkle")
+
+
+def test_a_server_that_never_answers_is_given_up(
+    window, code_server, server_program, script, tmp_path
+):
+    silent = "import time; time.sleep(600)"
+    server_program("-c", silent)
+    window.run("Fimble: Restart the Server")
+    window.wait_for_icon("loading")
+    window.until(lambda: code_server.descendants(silent), lambda: "it was not started")
+    server_program("-m", "fimble", then=script)
+    # What is wished meanwhile is done once nobody waits any more.
+    window.run("Fimble: Restart the Server")
+    said = lambda: any("could not be started" in one for one in window.messages())  # noqa: E731
+    window.until(said, window.messages, timeout=90_000)
+    window.wait_for_icon("sparkle")
+    window.until(lambda: not code_server.descendants(silent), lambda: "its process goes on")
+    window.run("Notifications: Clear All Notifications")
+    window.open("after.py")
+    window.type("total = ")
+    window.wait_for_ghost("price * count + tax")
+
+
 def test_a_cell_of_a_notebook_knows_the_cells_above(
     window, code_server, server_program, screenshot
 ):

@@ -4,6 +4,9 @@ import * as vscode from "vscode";
 import {
   type CancellationToken,
   type ClientCapabilities,
+  CloseAction,
+  ErrorAction,
+  type ErrorHandler,
   LanguageClient,
   type LanguageClientOptions,
   type MessageSignature,
@@ -17,12 +20,16 @@ import { show } from "./messages";
 import { StoppableProgress } from "./progress";
 import type { Explanation, Language, ShortStatus, Status } from "./protocol";
 import { section } from "./settings";
+import { within } from "./within";
 
 /** Everything with text; cells of notebooks are documents of their own. */
 const DOCUMENTS = ["file", "untitled", "vscode-notebook-cell"].map((scheme) => ({ scheme }));
 
 /** Waiting for shorter than this is not shown. */
 const A_MOMENT_MS = 150;
+
+/** A server answers before it loads its model: one that is silent for longer will never answer. */
+const START_MS = 60_000;
 
 export interface Listener {
   readonly onStatus: (status: ShortStatus) => void;
@@ -31,10 +38,9 @@ export interface Listener {
 }
 
 export class Client {
-  private readonly inner: LanguageClient;
+  private readonly inner: QuietClient;
   private readonly progress = new Map<ProgressToken, StoppableProgress>();
   private waiting = 0;
-  private isRegistered = false;
   private asksAsIfTyped = false;
 
   constructor(
@@ -50,12 +56,13 @@ export class Client {
       outputChannel: log,
       // Why the server could not start is told once, by us.
       initializationFailedHandler: () => false,
+      errorHandler: this.errorHandler(),
       middleware: this.middleware(settingKeys),
     });
     this.inner.registerFeature(new OwnCapabilities());
     this.inner.onNotification("fimble/didChangeStatus", (status: ShortStatus) => {
       // Before that, VS Code does not ask us for suggestions yet.
-      if (this.isRegistered) {
+      if (this.inner.hasStarted) {
         listener.onStatus(status);
       }
     });
@@ -64,11 +71,21 @@ export class Client {
     });
   }
 
-  /** Start the server; fails if it cannot be started or ends at once. */
+  /**
+   * Start the server; fails if it cannot be started, ends at once or does not answer.
+   *
+   * Then nothing of it goes on, and this client cannot be started again.
+   */
   async start(): Promise<void> {
-    await this.inner.start();
-    this.isRegistered = true;
-    this.listener.onStatus(await this.status());
+    try {
+      const status = await within(START_MS, this.inner.start().then(() => this.status()));
+      this.inner.hasStarted = true;
+      this.listener.onStatus(status);
+    } catch (error) {
+      // The library refuses to say goodbye to a server that was never up, but ends its process.
+      await this.stop().catch(() => undefined);
+      throw error;
+    }
   }
 
   /** Say goodbye and end the server. */
@@ -110,6 +127,18 @@ export class Client {
         listener(newState === State.Starting ? "starting" : "ended");
       }
     });
+  }
+
+  /** Starts a server again that has ended, but not one that has never been up: it would end again. */
+  private errorHandler(): ErrorHandler {
+    let usual: ErrorHandler | undefined;
+    const handler = (): ErrorHandler | undefined =>
+      this.inner.hasStarted ? (usual ??= this.inner.createDefaultErrorHandler()) : undefined;
+    return {
+      error: (...problem) =>
+        handler()?.error(...problem) ?? { action: ErrorAction.Continue, handled: true },
+      closed: () => handler()?.closed() ?? { action: CloseAction.DoNotRestart, handled: true },
+    };
   }
 
   private middleware(settingKeys: readonly string[]): LanguageClientOptions["middleware"] & object {
@@ -170,8 +199,18 @@ export class Client {
   }
 }
 
-/** Does not complain of requests that VS Code makes while the server ends: the status bar says that. */
+/**
+ * Does not complain of requests that VS Code makes while the server ends: the status bar says that.
+ * Nor does it say what goes wrong at the start anywhere but in the log.
+ */
 class QuietClient extends LanguageClient {
+  /** Whether the server has been up; it may have ended since. */
+  hasStarted = false;
+
+  override error(message: string, data?: unknown, notification?: boolean | "force"): void {
+    super.error(message, data, this.hasStarted ? notification : false);
+  }
+
   override handleFailedRequest<T>(
     type: MessageSignature,
     token: CancellationToken | undefined,
