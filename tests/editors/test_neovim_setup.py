@@ -1,8 +1,9 @@
 """Neovims that are not as usual: without a server, and newer ones."""
 
+import json
 import sys
 
-from neovim import embedded, init_file
+from neovim import embedded, init_file, server_options
 
 
 async def test_a_server_that_is_missing_is_said_once(nvim, tmp_path, environment):
@@ -69,3 +70,36 @@ async def test_what_neovim_itself_is_asked_for_from_0_12_on(nvim, tmp_path, envi
         await editor.press("<Tab>")
         assert (await editor.hears("FimbleAccepted"))["kind"] == "all"
         assert await editor.lua("return { selected, accepted }") == [1, True]
+
+
+PER_BUFFER = """
+-- A stand-in that only remembers where it is switched on.
+_G.is_on = {}
+vim.lsp.inline_completion = {
+  enable = function(on, where) is_on[where.bufnr] = on end,
+  is_enabled = function(where) return is_on[where.bufnr] == true end,
+}
+"""
+WHERE_ON = """
+return vim.tbl_map(function(bufnr)
+  return vim.fs.basename(vim.api.nvim_buf_get_name(bufnr))
+end, vim.tbl_filter(function(bufnr) return is_on[bufnr] end, vim.api.nvim_list_bufs()))
+"""
+
+
+async def test_neovim_itself_is_switched_off_in_all_buffers(nvim, tmp_path, environment):
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"answers": {}}))
+    init = init_file(tmp_path, server_options("--scripted", str(script)))
+    init.write_text(PER_BUFFER + init.read_text())
+    async with embedded(nvim, init, environment) as editor:
+        for name in ("a.py", "b.py"):
+            (tmp_path / name).write_text("")
+            await editor.edit(tmp_path / name)
+        assert await editor.lua(WHERE_ON) == ["a.py", "b.py"]
+        await editor.lua("vim.cmd('Fimble disable')")
+        assert await editor.lua(WHERE_ON) == []
+        await editor.lua("vim.cmd('Fimble enable')")
+        assert await editor.lua(WHERE_ON) == ["a.py", "b.py"]
+        await editor.lua("require('fimble').enable(false, vim.fn.bufnr('a.py'))")
+        assert await editor.lua(WHERE_ON) == ["b.py"]

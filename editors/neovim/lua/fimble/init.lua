@@ -82,9 +82,7 @@ function M.unwatch(bufnr)
   end
   vim.b[bufnr].fimble_watched = nil
   vim.api.nvim_clear_autocmds({ group = 'fimble', buffer = bufnr })
-  if bufnr == vim.api.nvim_get_current_buf() then
-    backend.clear()
-  end
+  backend.detach(bufnr)
 end
 
 --- Whether Fimble suggests, everywhere and in this buffer.

@@ -20,19 +20,15 @@ function M.attach(bufnr)
   vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
 end
 
-function M.start() end
-
-function M.clear()
-  local bufnr = vim.api.nvim_get_current_buf()
+--- Neovim goes on in a buffer until it is told to stop there.
+---@param bufnr integer
+function M.detach(bufnr)
   if vim.lsp.inline_completion.is_enabled({ bufnr = bufnr }) then
     vim.lsp.inline_completion.enable(false, { bufnr = bufnr })
   end
 end
 
---- Ask anew where it was switched off.
-function M.update()
-  vim.lsp.inline_completion.enable(true, { bufnr = vim.api.nvim_get_current_buf() })
-end
+function M.start() end
 
 ---@return boolean
 function M.is_visible()
@@ -125,8 +121,10 @@ function M.dismiss()
   if not M.is_visible() then
     return false
   end
-  M.clear()
-  M.update()
+  -- It asks anew where it was switched off.
+  local bufnr = vim.api.nvim_get_current_buf()
+  M.detach(bufnr)
+  M.attach(bufnr)
   return true
 end
 

@@ -272,6 +272,13 @@ function M.attach(bufnr, group)
   vim.schedule(M.update)
 end
 
+---@param bufnr integer
+function M.detach(bufnr)
+  if bufnr == vim.api.nvim_get_current_buf() then
+    M.clear()
+  end
+end
+
 ---@param group integer
 function M.start(group)
   popup.watch(group, function()
