@@ -90,6 +90,24 @@ async def test_another_model_is_chosen_by_name_or_from_the_list(start):
         await said(editor, "Fimble: model qwen2.5-coder-0.5b")
 
 
+async def test_another_model_is_for_the_servers_of_other_folders_too(start, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name / ".git").mkdir(parents=True)
+        (tmp_path / name / "shop.py").write_text("")
+    async with start() as editor:
+        await editor.press("<Esc>")
+        await editor.lua(SAY)
+        await editor.edit(tmp_path / "first" / "shop.py")
+        await editor.lua("vim.cmd('Fimble model qwen2.5-coder-1.5b')")
+        await said(editor, "Fimble: model qwen2.5-coder-1.5b")
+        await editor.edit(tmp_path / "second" / "shop.py")
+        await editor.lua("vim.cmd('Fimble status')")
+        await said(editor, "ready, model qwen2.5-coder-")
+        assert await editor.lua("return #vim.lsp.get_clients()") == 3
+        heard = await editor.lua("return said")
+        assert "model qwen2.5-coder-1.5b" in heard[-1], heard
+
+
 CHAT = "{% for m in messages %}<u>{{ m.content }}</u>{% endfor %}<a>"
 FUNCTION = "def f(a):\n    return a"
 

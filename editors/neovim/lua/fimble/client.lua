@@ -6,6 +6,10 @@ M.INLINE_COMPLETION = 'textDocument/inlineCompletion'
 
 local IS_0_11 = vim.fn.has('nvim-0.11') == 1
 
+--- How a server is started.
+---@type table?
+local server
+
 --- What Neovim can do, and inline completion, which it announces itself from 0.12 on; and that
 --- we want to hear of each change of the server's status and can ask for what actions need to know.
 ---@return table
@@ -19,7 +23,7 @@ end
 --- Start the server for all files that it is for, those that are open included.
 ---@param config fimble.Config
 function M.start(config)
-  local server = {
+  server = {
     cmd = config.cmd,
     filetypes = config.filetypes,
     root_markers = config.root_markers,
@@ -98,14 +102,18 @@ function M.ask(method, params, handler)
   end)
 end
 
---- Change a setting of all running servers, by the path of its name.
+--- Change a setting of all servers, those that are started later included.
 ---@param name string for example 'model'
 ---@param value any
 function M.set(name, value)
+  local change = { fimble = { [name] = value } }
+  if IS_0_11 then
+    vim.lsp.config(M.NAME, { settings = change })
+  elseif server then
+    server.settings = vim.tbl_deep_extend('force', server.settings, change)
+  end
   for _, client in ipairs(vim.lsp.get_clients({ name = M.NAME })) do
-    client.settings = vim.tbl_deep_extend('force', client.settings or {}, {
-      fimble = { [name] = value },
-    })
+    client.settings = vim.tbl_deep_extend('force', client.settings or {}, change)
     M.call(client, 'notify', 'workspace/didChangeConfiguration', { settings = client.settings })
   end
 end
