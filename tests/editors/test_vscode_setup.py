@@ -43,7 +43,7 @@ def started(code_server, open_window):
         path = os.pathsep.join(one for one in folders if shutil.which("fimble", path=one) is None)
         code_server.configure(settings)
         code_server.environment |= {"PATH": path} | (environment or {})
-        for made in code_server.user_data.glob("**/fimble.fimble/server"):
+        for made in code_server.user_data.glob("**/fimble.fimble/server-*"):
             shutil.rmtree(made)
         with code_server.running() as address, open_window(address) as window:
             window.wait_for_icon("sparkle", "circle-slash", "loading", timeout=120_000)
@@ -113,6 +113,26 @@ def test_a_python_that_is_too_old_is_named(started, tmp_path, screenshot):
         window.wait_for_message(f"{old} is Python 3.9.2")
         window.wait_for_icon("error")
         window.picture(screenshot)
+
+
+def test_where_an_update_fails_the_server_of_before_is_used(
+    started, server_program, code_server, tmp_path, screenshot
+):
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"answers": {"x = ": "before"}}))
+    program = server_program("-m", "fimble", then=("--scripted", str(script)))
+    before = code_server.user_data / "User" / "globalStorage" / "fimble.fimble" / "server"
+    (before / "bin").mkdir(parents=True)
+    (before / "bin" / "fimble").symlink_to(program)
+    (before / "fimble-wheel.sha256").write_text("that of another wheel")
+    with started({"fimble.server.python": str(tmp_path / "no-python")}) as window:
+        window.wait_for_message("Until then the server that was there is used.")
+        window.wait_for_icon("sparkle")
+        window.open("update.py")
+        window.type("x = ")
+        window.wait_for_ghost("before")
+        window.picture(screenshot)
+    shutil.rmtree(before)
 
 
 def test_a_workspace_that_is_not_trusted_chooses_no_programs(

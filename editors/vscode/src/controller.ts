@@ -2,14 +2,13 @@
 
 import { accessSync, constants, statSync } from "node:fs";
 import { homedir } from "node:os";
-import * as path from "node:path";
 
 import * as vscode from "vscode";
 import { MessageType } from "vscode-languageclient/node";
 
 import { Client } from "./client";
 import { type Found, findServer, type Machine, pythons } from "./find";
-import { findWheel, install, InstallError, isCurrent } from "./install";
+import { environmentOf, findWheel, install, InstallError, isCurrent, usable } from "./install";
 import { show } from "./messages";
 import { NO_PAUSES, pause, pausedBy, type Pauses, type Place, resume, type Scope } from "./pause";
 import { bar, type Server, type View } from "./state";
@@ -88,7 +87,9 @@ export class Controller implements vscode.Disposable {
   /** Make the server's own environment, with progress and a button to stop it; then run it. */
   async install(): Promise<void> {
     if (this.server.kind !== "installing") {
-      await this.inTurn(() => this.installNow());
+      // Who wishes for what is there already wants it mended.
+      const again = this.server.kind !== "missing";
+      await this.inTurn(() => this.installNow(again));
     }
   }
 
@@ -100,7 +101,21 @@ export class Controller implements vscode.Disposable {
   }
 
   private async startNow(): Promise<void> {
-    const found = findServer(machine(), this.setting("path"), this.environment());
+    const wheel = await this.wheel();
+    const found = await this.find();
+    if (found.kind === "found" && found.from === "own" && wheel && !(await this.isMade(wheel))) {
+      await this.installNow(false);
+    } else {
+      await this.run(found);
+    }
+  }
+
+  private async find(): Promise<Found> {
+    const own = await usable(this.storage(), await this.wheel());
+    return findServer(machine(), this.setting("path"), own);
+  }
+
+  private async run(found: Found): Promise<void> {
     switch (found.kind) {
       case "found":
         await this.startFound(found);
@@ -120,13 +135,12 @@ export class Controller implements vscode.Disposable {
     await client?.stop().catch((error: unknown) => this.log.warn(String(error)));
   }
 
-  private async installNow(): Promise<void> {
-    const wheel = await findWheel(this.context.asAbsolutePath("server"));
+  private async installNow(again: boolean): Promise<void> {
+    const wheel = await this.wheel();
     if (wheel === undefined) {
       this.fail("This build of the extension carries no server; set fimble.server.path.");
       return;
     }
-    const wasRunning = this.client !== undefined;
     await this.stopNow();
     const options = {
       location: vscode.ProgressLocation.Notification,
@@ -134,20 +148,16 @@ export class Controller implements vscode.Disposable {
       cancellable: true,
     };
     const isDone = await vscode.window.withProgress(options, (progress, token) =>
-      this.installFrom(wheel, progress, token),
+      this.installFrom(wheel, again, progress, token),
     );
-    if (isDone || wasRunning) {
-      await this.startNow();
+    const found = await this.find();
+    if (isDone || found.kind === "found") {
+      await this.run(found);
     }
   }
 
   private async startFound(found: Extract<Found, { kind: "found" }>): Promise<void> {
     this.log.info(`the server is ${found.command}, found by ${found.from}`);
-    const wheel = await findWheel(this.context.asAbsolutePath("server"));
-    if (found.from === "own" && wheel && !(await isCurrent(this.environment(), wheel))) {
-      await this.installNow();
-      return;
-    }
     this.command = found.command;
     this.setServer({ kind: "starting" });
     const client = new Client(found.command, this.settingKeys(), this.log, {
@@ -185,6 +195,7 @@ export class Controller implements vscode.Disposable {
 
   private async installFrom(
     wheel: string,
+    again: boolean,
     progress: vscode.Progress<{ message: string }>,
     token: vscode.CancellationToken,
   ): Promise<boolean> {
@@ -197,13 +208,14 @@ export class Controller implements vscode.Disposable {
     const log = (line: string): void => this.log.info(line);
     const candidates = pythons(machine(), this.setting("python"));
     try {
-      await install(candidates, this.environment(), wheel, { step, log, signal: abort.signal });
+      await install(candidates, this.storage(), wheel, { step, log, signal: abort.signal }, again);
       return true;
     } catch (error) {
       this.setServer({ kind: "missing" });
       if (!abort.signal.aborted) {
         const hint = error instanceof InstallError ? `${error.message} ${error.hint}` : String(error);
-        this.fail(hint);
+        const isThere = (await this.find()).kind === "found";
+        this.fail(isThere ? `${hint} Until then the server that was there is used.` : hint);
       }
       return false;
     }
@@ -298,8 +310,17 @@ export class Controller implements vscode.Disposable {
     return vscode.workspace.getConfiguration("fimble.server").get(name, "").trim();
   }
 
-  private environment(): string {
-    return path.join(this.context.globalStorageUri.fsPath, "server");
+  /** Where the server's own environments are, for all windows. */
+  private storage(): string {
+    return this.context.globalStorageUri.fsPath;
+  }
+
+  private wheel(): Promise<string | undefined> {
+    return findWheel(this.context.asAbsolutePath("server"));
+  }
+
+  private async isMade(wheel: string): Promise<boolean> {
+    return isCurrent(await environmentOf(this.storage(), wheel), wheel);
   }
 
   private settingKeys(): readonly string[] {

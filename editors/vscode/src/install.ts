@@ -1,14 +1,23 @@
-/** Makes the server's own virtual environment with the user's Python, from the wheel we carry. */
+/**
+ * Makes the server's own virtual environment with the user's Python, from the wheel we carry.
+ *
+ * All windows share the folder of these environments. Each wheel has one of its own, so that an
+ * update takes nothing away from a server that runs, or that is needed because the update fails.
+ */
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 
 import { inEnvironment } from "./find";
+import { alone } from "./lock";
 
 /** Written last, so that an environment without it is only half made. */
 const STAMP = "fimble-wheel.sha256";
+
+/** The names of environments; the short one was that of all wheels once. */
+const OURS = /^server(-[0-9a-f]{12})?$/;
 
 /** Why installing failed: one sentence for the user and one that says what to do. */
 export class InstallError extends Error {
@@ -35,27 +44,62 @@ export async function findWheel(folder: string): Promise<string | undefined> {
   return wheel === undefined ? undefined : path.join(folder, wheel);
 }
 
+/** Where the environment of this wheel is, or will be. */
+export async function environmentOf(storage: string, wheel: string): Promise<string> {
+  return path.join(storage, `server-${(await digest(wheel)).slice(0, 12)}`);
+}
+
 /** Tell whether the environment was made from exactly this wheel. */
 export async function isCurrent(environment: string, wheel: string): Promise<boolean> {
   const stamp = await readFile(path.join(environment, STAMP), "utf8").catch(() => undefined);
   return stamp !== undefined && stamp === (await digest(wheel));
 }
 
+/** The environment to run: the wheel's, or while there is none, the one that was made last. */
+export async function usable(storage: string, wheel: string | undefined): Promise<string> {
+  const wanted = wheel === undefined ? undefined : await environmentOf(storage, wheel);
+  if (wheel !== undefined && wanted !== undefined && (await isCurrent(wanted, wheel))) {
+    return wanted;
+  }
+  const [last] = await complete(storage);
+  return last ?? wanted ?? path.join(storage, "server");
+}
+
 /**
- * Make the environment anew and install the wheel with what it depends on.
+ * Make the wheel's environment and install the wheel with what it depends on.
  *
- * Throws an `InstallError`, or the signal's reason if it was aborted; then nothing is left behind.
+ * Where another window is at it, its result is waited for. One that is there already is made anew
+ * only if `again`. Throws an `InstallError`, or an `AbortError` if the signal was aborted; then
+ * nothing new is left behind.
  */
 export async function install(
   candidates: readonly string[],
+  storage: string,
+  wheel: string,
+  watcher: Watcher,
+  again = false,
+): Promise<void> {
+  watcher.step("Looking for Python");
+  const python = await newEnough(candidates, watcher);
+  const environment = await environmentOf(storage, wheel);
+  const lock = path.join(storage, "server.lock");
+  const onWait = (): void => watcher.step("Waiting for another window that installs it");
+  await alone(lock, watcher.signal, onWait, async (hasWaited) => {
+    if ((hasWaited || !again) && (await isCurrent(environment, wheel))) {
+      return;
+    }
+    await make(python, environment, wheel, watcher);
+    await removeOld(storage, environment);
+  });
+}
+
+async function make(
+  python: string,
   environment: string,
   wheel: string,
   watcher: Watcher,
 ): Promise<void> {
-  watcher.step("Looking for Python");
-  const python = await newEnough(candidates, watcher);
   await rm(environment, { recursive: true, force: true });
-  await mkdir(path.dirname(environment), { recursive: true });
   try {
     watcher.step("Making a virtual environment");
     await makeEnvironment(python, environment, watcher);
@@ -66,6 +110,34 @@ export async function install(
     throw error;
   }
   await writeFile(path.join(environment, STAMP), await digest(wheel));
+}
+
+/** Remove all environments but this one and the one before: a window may still run that. */
+async function removeOld(storage: string, environment: string): Promise<void> {
+  const before = (await complete(storage)).find((one) => one !== environment);
+  for (const one of await all(storage)) {
+    if (one !== environment && one !== before) {
+      // What a running program holds cannot be removed everywhere; the next time will do.
+      await rm(one, { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
+}
+
+/** The environments that were made to their end, the last one first. */
+async function complete(storage: string): Promise<readonly string[]> {
+  const made: { readonly environment: string; readonly time: number }[] = [];
+  for (const environment of await all(storage)) {
+    const stamp = await stat(path.join(environment, STAMP)).catch(() => undefined);
+    if (stamp !== undefined) {
+      made.push({ environment, time: stamp.mtimeMs });
+    }
+  }
+  return made.sort((one, other) => other.time - one.time).map(({ environment }) => environment);
+}
+
+async function all(storage: string): Promise<readonly string[]> {
+  const names = await readdir(storage).catch(() => []);
+  return names.filter((name) => OURS.test(name)).map((name) => path.join(storage, name));
 }
 
 async function newEnough(candidates: readonly string[], watcher: Watcher): Promise<string> {
