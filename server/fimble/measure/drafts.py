@@ -1,8 +1,9 @@
 """``fimble bench drafts``: what drafting is worth while somebody types.
 
-Two workers with the same model. One answers a trace's keys as a server would; whatever it wrote for
-a key the other writes again, without drafts, right after. Only the writing is compared: the steps
-from the first token to the last. Keys that ask no model are no part of it.
+Two workers with the same model. One answers a trace's keys as a server would; what it wrote for a
+key is then written twice more, by the other with drafts and by itself without, in turns. Only this
+writing is compared: the steps from the first token to the last. Keys that ask no model are no part
+of it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from rich.console import Console
 
 from fimble.engine.base import Engine
 from fimble.engine.base import Trace as Work
-from fimble.engine.messages import Profile, Prompt
+from fimble.engine.messages import GREEDY, Profile, Prompt, Sampling
 from fimble.errors import FimbleError
 from fimble.features.complete import Memory, complete
+from fimble.features.written import expected
 from fimble.measure.chosen import laid_over
 from fimble.measure.decoding import UNDRAFTED
 from fimble.measure.once import start_engine
@@ -120,23 +122,34 @@ async def _type(
     for version, step in enumerate(trace.steps):
         text = apply(text, step.patches)
         snapshot = Snapshot.open(uri, version, language, text).parse(languages.grammar(language))
-        completion, memory = await complete(snapshot, step.cursor, memory, drafting, settings)
-        work, info = completion.trace, drafting.status.info
-        if work.generated < LEAST_TOKENS or memory.layout is None or info is None:
+        guess = expected(snapshot, step.cursor, memory.written)
+        completion, memory = await complete(snapshot, step.cursor, memory, plain, settings)
+        tokens, info = completion.trace.generated, plain.status.info
+        if tokens < LEAST_TOKENS or memory.layout is None or info is None:
             continue
-        again = await _write(plain, prompt_for(memory.layout, info), work.generated)
+        prompt = prompt_for(memory.layout, info)
+        ways = [(drafting, GREEDY, guess), (plain, UNDRAFTED, "")]
+        if version % 2:
+            ways.reverse()
+        done = {
+            sampling: await _write(engine, prompt, tokens, sampling, guessed)
+            for engine, sampling, guessed in ways
+        }
         yield Written(
-            tokens=work.generated,
-            drafted=work.drafted,
-            accepted=work.accepted,
-            with_drafts_ms=writing_ms(work),
-            without_ms=writing_ms(again),
+            tokens=tokens,
+            drafted=done[GREEDY].drafted,
+            accepted=done[GREEDY].accepted,
+            with_drafts_ms=writing_ms(done[GREEDY]),
+            without_ms=writing_ms(done[UNDRAFTED]),
         )
 
 
-async def _write(engine: Engine, prompt: Prompt, tokens: int) -> Work:
-    """Write so many tokens, without drafts."""
-    async with engine.generate(prompt, max_tokens=tokens, sampling=UNDRAFTED) as generation:
+async def _write(
+    engine: Engine, prompt: Prompt, tokens: int, sampling: Sampling, guess: str
+) -> Work:
+    async with engine.generate(
+        prompt, max_tokens=tokens, sampling=sampling, guess=guess
+    ) as generation:
         async for _ in generation:
             pass
     return generation.trace
