@@ -12,17 +12,21 @@ TIMEOUT_S = 300
 KEYS = 15
 
 
-def test_a_short_replay_reports_everything(model_path, tmp_path):
-    file = tmp_path / "report.json"
-    command = [sys.executable, "-m", "fimble", "bench", "replay", "--json", str(file)]
+def bench(suite, model_path, file):
+    """Run a suite on a few keys; its report, and what it printed."""
+    command = [sys.executable, "-m", "fimble", "bench", suite, "--json", str(file)]
     command += ["--keys", str(KEYS), "--model", str(model_path)]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads(file.read_text())
-    assert "Milliseconds to the first suggestion line" in done.stdout
-    last = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(file.read_text()), done.stdout
+
+
+def test_a_short_replay_reports_everything(model_path, tmp_path):
+    report, printed = bench("replay", model_path, tmp_path / "report.json")
+    assert "Milliseconds to the first suggestion line" in printed
+    last = json.loads(printed.splitlines()[-1])
     assert last == {name: value for name, value in report.items() if name != "each"}
 
     assert report["keys"] == len(report["each"]) == KEYS
@@ -41,14 +45,7 @@ def test_a_short_replay_reports_everything(model_path, tmp_path):
 
 
 def test_drafts_are_weighed_on_the_same_text(model_path, tmp_path):
-    file = tmp_path / "drafts.json"
-    command = [sys.executable, "-m", "fimble", "bench", "drafts", "--json", str(file)]
-    command += ["--keys", str(KEYS), "--model", str(model_path)]
-    done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", timeout=TIMEOUT_S, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads(file.read_text())
+    report, _ = bench("drafts", model_path, tmp_path / "report.json")
     assert report["tokens"] == sum(one["tokens"] for one in report["each"])
     assert report["drafted"] >= report["accepted"]
     assert report["gain_if_all_were_right"] > 1
