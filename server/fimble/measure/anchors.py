@@ -19,13 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from fimble.engine.base import Engine
-from fimble.errors import FimbleError
 from fimble.measure.eval.rows import Cursor, Row, Suite, load
 from fimble.measure.eval.stats import paired, rate
-from fimble.measure.once import start_engine
+from fimble.measure.once import settings_of, start_engine
 from fimble.prompt.fim import prompt_for
 from fimble.prompt.layout import ANCHOR_LINES, Layout
-from fimble.settings import DEFAULTS, read
 
 GROUPS: Final = {"python": "single-line", "javascript": "line js", "java": "line java"}
 DISTANCES: Final = (0, ANCHOR_LINES, 6)
@@ -67,10 +65,7 @@ def anchors(data: Path, rows: int, model: str | None, report: Path | None) -> in
 
 
 async def _ask_all(chosen: Mapping[str, Sequence[Row]], model: str | None) -> list[Asked]:
-    settings, problems = read({"optimize": "never"} | ({"model": model} if model else {}), DEFAULTS)
-    if problems:
-        raise FimbleError(str(problems[0]))
-    engine = await start_engine(settings)
+    engine = await start_engine(settings_of({"optimize": "never"}, model))
     try:
         return [
             Asked(language, place, form, row.id, await _is_right(engine, at, layout))

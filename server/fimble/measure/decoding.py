@@ -14,14 +14,13 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
-from rich.console import Console
-
 from fimble.engine.base import Engine
 from fimble.engine.messages import GREEDY, Prompt, Sampling
 from fimble.errors import FimbleError
 from fimble.measure.bench import generated_file
-from fimble.measure.once import start_engine
-from fimble.settings import DEFAULTS, Settings, read
+from fimble.measure.figures import tell
+from fimble.measure.once import settings_of, start_engine
+from fimble.settings import Settings
 
 TOKENS: Final = 64
 ROUNDS: Final = 8
@@ -39,14 +38,8 @@ def bench_decode(
         "engine": {"threads": threads},
         "cache": {"diskMegabytes": 0},
     }
-    settings, problems = read(chosen | ({"model": model} if model else {}), DEFAULTS)
-    if problems:
-        raise FimbleError(str(problems[0]))
-    figures = asyncio.run(measure(settings, depth, llama_bench))
-    console = Console(highlight=False, markup=False)
-    for name, rate in figures.items():
-        console.print(f"{name.replace('_', ' ')}: {rate}")
-    print(json.dumps({"suite": "decode", **figures}))
+    figures = asyncio.run(measure(settings_of(chosen, model), depth, llama_bench))
+    tell("decode", figures)
     return 0
 
 

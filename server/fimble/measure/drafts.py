@@ -16,8 +16,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from rich.console import Console
-
 from fimble.engine.base import Engine
 from fimble.engine.base import Trace as Work
 from fimble.engine.messages import GREEDY, Profile, Prompt, Sampling
@@ -26,11 +24,12 @@ from fimble.features.complete import Memory, complete
 from fimble.features.written import expected
 from fimble.measure.chosen import laid_over
 from fimble.measure.decoding import UNDRAFTED
-from fimble.measure.once import start_engine
+from fimble.measure.figures import tell
+from fimble.measure.once import settings_of, start_engine
 from fimble.measure.trace import Kind, Trace, apply, load
 from fimble.measure.typist import NOWHERE
 from fimble.prompt.fim import prompt_for
-from fimble.settings import DEFAULTS, Settings, read
+from fimble.settings import Settings
 from fimble.source.languages import Languages
 from fimble.source.text import Snapshot
 
@@ -60,19 +59,14 @@ def bench_drafts(
 ) -> int:
     """Print the gain and a JSON line; raises `FimbleError`."""
     # Without a disk: two workers would write to the same files.
-    chosen, problems = read(laid_over(settings, {"cache": {"diskMegabytes": 0}}), DEFAULTS)
-    if problems:
-        raise FimbleError(str(problems[0]))
+    chosen = settings_of(laid_over(settings, {"cache": {"diskMegabytes": 0}}))
     trace = load(file, name).without(Kind.ACCEPT).stretch(skip, keys)
     profile, each = asyncio.run(_write_twice(trace, chosen))
     figures = figures_of(each, profile.batch_costs)
-    console = Console(highlight=False, markup=False)
-    for title, value in figures.items():
-        console.print(f"{title.replace('_', ' ')}: {value}")
     if json_file:
         report = {**figures, "each": [asdict(one) for one in each]}
         json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps({"suite": "drafts", **figures}))
+    tell("drafts", figures)
     return 0
 
 

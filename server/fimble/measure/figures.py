@@ -1,11 +1,14 @@
-"""Latencies and how they are summed up: medians and 95th percentiles."""
+"""Latencies, how they are summed up (medians and 95th percentiles), and how figures are told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -76,3 +79,11 @@ def latency_table(samples: Sequence[Sample], kinds: Iterable[str]) -> Table:
                 ),
             )
     return table
+
+
+def tell(suite: str, figures: Mapping[str, Any]) -> None:
+    """Print a line for each figure, and a JSON line with all of them."""
+    console = Console(highlight=False, markup=False)
+    for name, value in figures.items():
+        console.print(f"{name.replace('_', ' ')}: {value}")
+    print(json.dumps({"suite": suite, **figures}))

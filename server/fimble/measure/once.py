@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from fimble.engine.base import Engine
 from fimble.engine.messages import State
 from fimble.errors import FimbleError
 from fimble.features.complete import Completion, Reason, complete
 from fimble.launch import make_engine
-from fimble.settings import Settings, load_files, read
+from fimble.settings import DEFAULTS, Settings, load_files, read
 from fimble.source.languages import Languages
 from fimble.source.positions import Encoding, offset_at
 from fimble.source.text import Snapshot
@@ -69,6 +71,14 @@ async def _complete(snapshot: Snapshot, offset: int, settings: Settings) -> Comp
     finally:
         await engine.close()
     return completion
+
+
+def settings_of(chosen: Mapping[str, Any], model: str | None = None) -> Settings:
+    """Return the defaults with what is chosen over them; raises `FimbleError` for a mistake."""
+    settings, problems = read({**chosen, **({"model": model} if model else {})}, DEFAULTS)
+    if problems:
+        raise FimbleError(str(problems[0]))
+    return settings
 
 
 async def start_engine(settings: Settings) -> Engine:

@@ -99,12 +99,8 @@ class EngineHost:
 
         One that was there and cannot be loaded does not count: it would be found again and again.
         """
-        return (
-            self._engine is None
-            and self._status.state is State.FAILED
-            and isinstance(self._status.error, ModelError)
-            and self._clock() >= self._look_at
-        )
+        is_missing = self._engine is None and _failed_for_model(self._status)
+        return is_missing and self._clock() >= self._look_at
 
     def on_status(self, listener: Callable[[EngineStatus], None]) -> None:
         self._listeners.append(listener)
@@ -118,9 +114,7 @@ class EngineHost:
 
     def launch_again(self, settings: Settings) -> None:
         """Launch what failed because of its model, unless the user stopped just that."""
-        status = self.status
-        failed = status.state is State.FAILED and isinstance(status.error, ModelError)
-        if failed and not self._was_stopped:
+        if _failed_for_model(self.status) and not self._was_stopped:
             self.launch(settings)
 
     async def look_again(self) -> None:
@@ -265,6 +259,11 @@ class EngineHost:
         self._moved.set()
         for listener in self._listeners:
             listener(status)
+
+
+def _failed_for_model(status: EngineStatus) -> bool:
+    """Whether it is the model that something is wrong with: that can be mended."""
+    return status.state is State.FAILED and isinstance(status.error, ModelError)
 
 
 async def _stop(task: asyncio.Task[None] | None) -> None:

@@ -30,8 +30,8 @@ from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
 from fimble.measure.eval.score import Edit, score
 from fimble.measure.eval.stats import rate
-from fimble.measure.once import start_engine
-from fimble.settings import DEFAULTS, Settings, read
+from fimble.measure.once import settings_of, start_engine
+from fimble.settings import Settings
 from fimble.source.languages import Languages
 from fimble.source.text import Snapshot
 
@@ -108,9 +108,7 @@ def _rows(data: Path, cursor: Cursor, seed: int, only: Sequence[str]) -> list[Ro
 async def _collect(
     chosen: Sequence[tuple[Cursor, Row]], model: str | None, *, at_end: bool
 ) -> list[Sample]:
-    settings, problems = read({"model": model} if model else {}, DEFAULTS)
-    if problems:
-        raise FimbleError(str(problems[0]))
+    settings = settings_of({}, model)
     engine = await start_engine(settings)
     asking = Asking(engine, settings, Languages.load(), await Runner.ready(), at_end)
     console = Console(stderr=True)
