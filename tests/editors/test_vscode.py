@@ -230,8 +230,8 @@ def test_a_server_that_ends_at_once_is_started_once_and_told_once(
     window.wait_for_icon("sparkle")
 
 
-def test_a_server_that_never_answers_is_given_up(
-    window, code_server, server_program, script, tmp_path
+def test_a_restart_does_not_wait_for_a_server_that_never_answers(
+    window, code_server, server_program, script
 ):
     silent = "import time; time.sleep(600)"
     server_program("-c", silent)
@@ -239,13 +239,10 @@ def test_a_server_that_never_answers_is_given_up(
     window.wait_for_icon("loading")
     window.until(lambda: code_server.descendants(silent), lambda: "it was not started")
     server_program("-m", "fimble", then=script)
-    # What is wished meanwhile is done once nobody waits any more.
     window.run("Fimble: Restart the Server")
-    said = lambda: any("could not be started" in one for one in window.messages())  # noqa: E731
-    window.until(said, window.messages, timeout=90_000)
     window.wait_for_icon("sparkle")
     window.until(lambda: not code_server.descendants(silent), lambda: "its process goes on")
-    window.run("Notifications: Clear All Notifications")
+    assert not window.messages()
     window.open("after.py")
     window.type("total = ")
     window.wait_for_ghost("price * count + tax")

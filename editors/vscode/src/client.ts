@@ -42,6 +42,7 @@ export class Client {
   private readonly progress = new Map<ProgressToken, StoppableProgress>();
   private waiting = 0;
   private asksAsIfTyped = false;
+  private readonly abandoned = new AbortController();
 
   constructor(
     command: string,
@@ -72,13 +73,14 @@ export class Client {
   }
 
   /**
-   * Start the server; fails if it cannot be started, ends at once or does not answer.
+   * Start the server; fails if it cannot be started, ends at once, does not answer or is abandoned.
    *
    * Then nothing of it goes on, and this client cannot be started again.
    */
   async start(): Promise<void> {
     try {
-      const status = await within(START_MS, this.inner.start().then(() => this.status()));
+      const answer = this.inner.start().then(() => this.status());
+      const status = await within(START_MS, answer, this.abandoned.signal);
       this.inner.hasStarted = true;
       this.listener.onStatus(status);
     } catch (error) {
@@ -86,6 +88,15 @@ export class Client {
       await this.stop().catch(() => undefined);
       throw error;
     }
+  }
+
+  /** Have `start` fail if it still waits: what comes next is not to wait for a server that hangs. */
+  abandon(): void {
+    this.abandoned.abort();
+  }
+
+  get isAbandoned(): boolean {
+    return this.abandoned.signal.aborted;
   }
 
   /** Say goodbye and end the server. */

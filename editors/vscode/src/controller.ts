@@ -73,10 +73,12 @@ export class Controller implements vscode.Disposable {
   }
 
   stop(): Promise<void> {
+    this.client?.abandon();
     return this.inTurn(() => this.stopNow());
   }
 
   restart(): Promise<void> {
+    this.client?.abandon();
     return this.inTurn(async () => {
       this.setServer({ kind: "starting" });
       await this.stopNow();
@@ -189,7 +191,9 @@ export class Controller implements vscode.Disposable {
     } catch (error) {
       this.client = undefined;
       this.log.error(String(error));
-      this.fail("The server could not be started. The log says why.");
+      if (!client.isAbandoned) {
+        this.fail("The server could not be started. The log says why.");
+      }
     }
   }
 

@@ -14,3 +14,10 @@ test("a failure in time is passed on", async () => {
 test("nobody waits for what never comes", async () => {
   await assert.rejects(within(20, new Promise(() => {})), /no answer for 0\.02 s/);
 });
+
+test("nobody waits for what is not wanted any more", async () => {
+  const abort = new AbortController();
+  const waiting = within(10_000, new Promise(() => {}), abort.signal);
+  abort.abort();
+  await assert.rejects(waiting, /not waited for/);
+});
