@@ -6,7 +6,9 @@ from conftest import running_engine
 from fimble.engine.messages import Prompt
 from fimble.errors import PromptTooLong
 from fimble.features.choices import MAX_CHOICES, Selected, beyond, choices
-from fimble.features.complete import Memory, Reason, complete, read_ahead
+from fimble.features.complete import Reason, complete
+from fimble.features.memory import Memory
+from fimble.features.windows import read_ahead
 from fimble.prompt.layout import quick_tokens
 from fimble.settings import DEFAULTS, read
 from fimble.source.tree import error_count

@@ -7,7 +7,8 @@ import pytest
 from fimble.engine.messages import State
 from fimble.engine.scripted import Script, ScriptedEngine
 from fimble.features.ahead import better_anchor, next_suggestions, states_after
-from fimble.features.complete import Completion, Reason, Shown, complete
+from fimble.features.complete import Completion, Reason, complete
+from fimble.features.memory import Shown
 from fimble.settings import DEFAULTS
 from fimble.source.text import Snapshot
 from goldens import LANGUAGES

@@ -8,7 +8,9 @@ from fimble.engine.scripted import Script, ScriptedEngine, size
 from fimble.errors import EngineDown, ModelMissing, PromptTooLong
 from fimble.features.ahead import better_anchor
 from fimble.features.choices import Selected, beyond, choices
-from fimble.features.complete import Memory, Reason, complete, read_ahead, warm
+from fimble.features.complete import Reason, complete
+from fimble.features.memory import Memory
+from fimble.features.windows import read_ahead, warm
 from fimble.settings import DEFAULTS, read
 from goldens import CURSOR, LANGUAGES, load, show, snapshot_of
 

@@ -7,7 +7,8 @@ import pytest
 from fimble.engine.messages import FimOrder, State
 from fimble.engine.scripted import SCRIPTED_PROFILE, Script, ScriptedEngine
 from fimble.features.ahead import better_anchor
-from fimble.features.complete import Memory, complete
+from fimble.features.complete import complete
+from fimble.features.memory import Memory
 from fimble.prompt.context import NO_CONTEXT, Context, Snippet, choose, refreshed
 from fimble.prompt.fim import Sentinel, assemble
 from fimble.prompt.layout import Budget, anchor_anew, context_chars, lay_out

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fimble.features.complete import Completion, Memory, Reason, remember
+from fimble.features.complete import Completion, Reason, remember
 from fimble.features.flight import Flight
+from fimble.features.memory import Memory
 from fimble.protocol import flights
 from fimble.source.text import Snapshot
 from goldens import LANGUAGES

@@ -8,7 +8,7 @@ import pytest
 
 from fimble.engine.messages import State
 from fimble.engine.scripted import SCRIPTED_PROFILE, Script, ScriptedEngine
-from fimble.features.complete import Memory, complete
+from fimble.features.complete import complete
 from fimble.features.items import (
     LINE,
     MEMBER,
@@ -17,6 +17,7 @@ from fimble.features.items import (
     list_items,
     tokens_within,
 )
+from fimble.features.memory import Memory
 from fimble.settings import DEFAULTS
 from fimble.source.docs import comment_of, signature
 from fimble.source.names import nearest, scan

@@ -6,7 +6,7 @@ import pytest
 
 from fimble.errors import HistoryError
 from fimble.features.adapt import BOUND, adjustment
-from fimble.features.complete import Shown
+from fimble.features.memory import Shown
 from fimble.features.outcome import Outcome, abandoned, follow, offered, surviving
 from fimble.history import History, Row, Tally
 from fimble.measure.stats import stats

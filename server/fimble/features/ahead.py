@@ -13,7 +13,8 @@ from dataclasses import replace
 from fimble.check.place import look, opens
 from fimble.engine.base import Engine
 from fimble.engine.messages import Priority, Prompt, State
-from fimble.features.complete import Completion, Memory, Reason, Shown, complete, remember
+from fimble.features.complete import Completion, Reason, complete, remember
+from fimble.features.memory import Memory, Shown
 from fimble.features.written import Written
 from fimble.prompt.context import Context
 from fimble.prompt.fim import prompt_for

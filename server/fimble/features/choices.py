@@ -10,7 +10,8 @@ from fimble.features.complete import Reason, complete
 
 if TYPE_CHECKING:
     from fimble.engine.base import Engine
-    from fimble.features.complete import Completion, Memory
+    from fimble.features.complete import Completion
+    from fimble.features.memory import Memory
     from fimble.settings import Settings
     from fimble.source.text import Snapshot
 

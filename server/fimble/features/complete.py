@@ -13,11 +13,13 @@ from fimble.check.place import Place, closes, look
 from fimble.check.stop import LIMITS, Mode, Stopper
 from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
-from fimble.engine.messages import FimOrder, Piece, Priority, Prompt, Sampling, State
-from fimble.errors import EngineDown, EngineLoading, FimbleError, PromptTooLong
+from fimble.engine.messages import Piece, Priority, Sampling, State
+from fimble.errors import EngineDown, EngineLoading, FimbleError
 from fimble.features.gate import OPEN, Doubt, Evidence, doubt, sure_part, trust_in
 from fimble.features.gate import written as pieces_of
+from fimble.features.memory import Memory, Shown
 from fimble.features.shape import allowed, choose_mode, excluded, splits_word
+from fimble.features.windows import halved, warm_or_larger
 from fimble.features.written import (
     KEPT_CHARS,
     Draft,
@@ -27,17 +29,6 @@ from fimble.features.written import (
     note,
     remaining,
     sides,
-)
-from fimble.prompt.context import Context
-from fimble.prompt.fim import Sentinel, prompt_for
-from fimble.prompt.layout import (
-    Budget,
-    Layout,
-    anchor_anew,
-    budget_for,
-    lay_out,
-    quick_share,
-    quick_tokens,
 )
 from fimble.source.lexical import Inside, inside
 
@@ -51,9 +42,6 @@ if TYPE_CHECKING:
 
 TYPED_ALONG: Final = "typed along"
 """The detail of an answer that needed no model."""
-LEAST_CHARS: Final = 200
-"""Windows so small are not halved for a prompt that does not fit. Others are: a character of code
-is a third of a token, but one of a script that the vocabulary hardly knows up to three."""
 
 
 class Reason(StrEnum):
@@ -90,30 +78,6 @@ class Completion:
     trace: Trace = field(default_factory=Trace)
     detail: str = ""
     doubt: Doubt | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The last suggestion, and what stood on both sides of it."""
-
-    uri: str
-    start: int
-    text: str
-    left: str
-    right: str
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the next request in the same file can build on.
-
-    ``ahead`` are suggestions for what the user may do next, made before they are asked for.
-    """
-
-    layout: Layout | None = None
-    shown: Shown | None = None
-    written: Written | None = None
-    ahead: tuple[Shown | Written, ...] = ()
 
 
 async def complete(
@@ -153,7 +117,7 @@ async def complete(
     mode = choose_mode(place, settings.completion, where=where, manual=manual)
     limit = min(LIMITS[mode].tokens, settings.completion.max_tokens * (2 if manual else 1))
     try:
-        prompt, memory = await _warm_or_larger(snapshot, offset, memory, engine)
+        prompt, memory = await warm_or_larger(snapshot, offset, memory, engine)
         if prompt is None:
             return _not_ready(offset, engine.status), memory
         generation = engine.generate(
@@ -167,7 +131,7 @@ async def complete(
         stopper = Stopper(place, mode, Growth(snapshot, offset, place, mode))
         draft = await _draft(generation, stopper, on_text)
     except FimbleError as error:
-        layout = _halved(snapshot, offset, memory.layout, error)
+        layout = halved(snapshot, offset, memory.layout, error)
         if layout is None:
             return _failed(offset, error), memory
         again = partial(complete, priority=priority, manual=manual, branch=branch, on_text=on_text)
@@ -176,18 +140,6 @@ async def complete(
     completion = await judge(mode, draft)
     written = note(snapshot, offset, mode, draft)
     return completion, _with(memory, snapshot, completion, written)
-
-
-def _halved(
-    snapshot: Snapshot, offset: int, layout: Layout | None, error: FimbleError
-) -> Layout | None:
-    """Take half of the windows and no context, if their tokens are the trouble; else None."""
-    if not isinstance(error, PromptTooLong) or layout is None:
-        return None
-    if len(layout.prefix) + len(layout.suffix) < LEAST_CHARS:
-        return None
-    half = Budget(len(layout.prefix) // 2, len(layout.suffix) // 2)
-    return anchor_anew(snapshot, offset, half, None)
 
 
 async def _known(
@@ -216,69 +168,6 @@ def _with(memory: Memory, snapshot: Snapshot, completion: Completion, written: W
     if completion.reason is not Reason.SHOWN:
         return replace(memory, written=written)
     return replace(memory, written=written, shown=remember(snapshot, completion))
-
-
-def warm(
-    snapshot: Snapshot, offset: int, memory: Memory | None, engine: Engine
-) -> tuple[Prompt | None, Memory]:
-    """Lay out the prompt for ``offset``, to be read in advance or to be answered.
-
-    The memory returned carries the anchor: keep it even if the reading is abandoned.
-    """
-    memory = memory or Memory()
-    status = engine.status
-    if status.info is None or status.state is not State.READY:
-        return None, memory
-    profile = status.profile
-    layout = lay_out(
-        snapshot, offset, budget_for(profile), memory.layout, quick=quick_share(profile)
-    )
-    return prompt_for(layout, status.info), replace(memory, layout=layout)
-
-
-async def _warm_or_larger(
-    snapshot: Snapshot, offset: int, memory: Memory, engine: Engine
-) -> tuple[Prompt | None, Memory]:
-    """Lay out as `warm` does, but with the largest windows that are read as soon as quick ones.
-
-    They are where the beginning of the file was read in advance, and where the user has been
-    before: in this file, or before a restart.
-    """
-    prompt, warmed = warm(snapshot, offset, memory, engine)
-    status, before, layout = engine.status, memory.layout, warmed.layout
-    if prompt is None or status.info is None or layout is None or not layout.quick:
-        return prompt, warmed
-    if before is not None and layout.is_like(before):
-        return prompt, warmed
-    full, share = budget_for(status.profile), quick_share(status.profile)
-    whole = anchor_anew(snapshot, offset, full, before)
-    less = Budget(full.prefix, int(full.suffix * share))
-    beginning = replace(anchor_anew(snapshot, offset, less, before), quick=True)
-    layouts = whole, beginning, layout
-    prompts = prompt_for(whole, status.info), prompt_for(beginning, status.info), prompt
-    unread = await engine.unread(prompts)
-    most = max(unread[-1], quick_tokens(status.profile))
-    chosen = next(index for index, tokens in enumerate(unread) if tokens <= most)
-    return prompts[chosen], replace(warmed, layout=layouts[chosen])
-
-
-def read_ahead(
-    snapshot: Snapshot, engine: Engine, context: Context | None = None
-) -> tuple[Prompt, Layout] | None:
-    """Give the beginning of a file just opened, to be read while the cursor is not known yet.
-
-    Wherever in the first window the user then types, everything up to the anchor is known. The
-    layout is what to remember once the prompt was read.
-    """
-    status = engine.status
-    if status.info is None or status.info.order is not FimOrder.PREFIX_FIRST:
-        return None
-    budget = budget_for(status.profile)
-    offset = min(budget.prefix, len(snapshot.text))
-    layout = anchor_anew(snapshot, offset, budget, None, context)
-    parts = prompt_for(layout, status.info).parts
-    beginning = parts[: parts.index(status.info.sentinels[Sentinel.SUFFIX])]
-    return Prompt(beginning, heal=False), layout
 
 
 def refuse(

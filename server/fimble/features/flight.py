@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fimble.check.place import look
-from fimble.features.complete import Completion, Memory, type_along
+from fimble.features.complete import Completion, type_along
+from fimble.features.memory import Memory
 from fimble.features.written import CLOSERS
 
 if TYPE_CHECKING:

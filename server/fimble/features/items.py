@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from fimble.check.place import look
 from fimble.engine.messages import Priority
 from fimble.errors import FimbleError
-from fimble.features.complete import Shown, type_along, warm
+from fimble.features.complete import type_along
+from fimble.features.memory import Shown
 from fimble.features.shape import excluded
+from fimble.features.windows import warm
 from fimble.prompt.fim import prompt_for
 from fimble.source.lexical import Inside, inside
 from fimble.source.names import Names, nearest, scan
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from fimble.engine.base import Engine
     from fimble.engine.messages import Profile, Prompt
-    from fimble.features.complete import Memory
+    from fimble.features.memory import Memory
     from fimble.settings import Settings
     from fimble.source.languages import Languages
     from fimble.source.text import Snapshot

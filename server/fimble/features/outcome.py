@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from fimble.check.place import closes
 
 if TYPE_CHECKING:
-    from fimble.features.complete import Shown
+    from fimble.features.memory import Shown
 
 PASTED_CHARS: Final = 3
 """A change that adds this much of a suggestion took it over: a key adds one character, and with

@@ -20,7 +20,8 @@ from fimble.engine.base import Engine
 from fimble.engine.base import Trace as Work
 from fimble.engine.messages import GREEDY, Profile, Prompt, Sampling
 from fimble.errors import FimbleError
-from fimble.features.complete import Memory, complete
+from fimble.features.complete import complete
+from fimble.features.memory import Memory
 from fimble.features.written import expected
 from fimble.measure.chosen import laid_over
 from fimble.measure.decoding import UNDRAFTED

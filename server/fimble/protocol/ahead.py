@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from fimble.engine.messages import Priority
 from fimble.errors import EngineError, ModelError
 from fimble.features.ahead import better_anchor, next_suggestions
-from fimble.features.complete import Completion, Memory, Reason
+from fimble.features.complete import Completion, Reason
+from fimble.features.memory import Memory
 from fimble.protocol.logs import logger
 from fimble.protocol.power import may_work_ahead
 

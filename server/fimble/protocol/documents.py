@@ -13,8 +13,9 @@ from lsprotocol import types
 
 from fimble.engine.messages import Priority, State
 from fimble.errors import EngineError, ModelError
-from fimble.features.complete import Memory, read_ahead
+from fimble.features.memory import Memory
 from fimble.features.shape import excluded
+from fimble.features.windows import read_ahead
 from fimble.protocol import configuration
 from fimble.protocol.logs import logger
 from fimble.protocol.power import may_work_ahead

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fimble.features.complete import Completion, Memory, complete
+from fimble.features.complete import Completion, complete
 from fimble.features.flight import Flight
+from fimble.features.memory import Memory
 
 if TYPE_CHECKING:
     from fimble.protocol.server import FimbleServer

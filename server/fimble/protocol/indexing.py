@@ -15,9 +15,9 @@ from fimble.protocol.power import may_work_ahead
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from fimble.features.complete import Memory
     from fimble.features.context import Context
     from fimble.features.items import Spot
+    from fimble.features.memory import Memory
     from fimble.features.offer import Elsewhere
     from fimble.protocol.server import FimbleServer
     from fimble.source.text import Snapshot

@@ -12,14 +12,15 @@ from pygls.exceptions import JsonRpcInvalidParams
 
 from fimble.engine.base import Trace
 from fimble.features.choices import Selected, beyond, choices
-from fimble.features.complete import Completion, Reason, warm
+from fimble.features.complete import Completion, Reason
+from fimble.features.windows import warm
 from fimble.protocol.documents import first_tree
 from fimble.protocol.logs import logger
 from fimble.session import Explanation
 from fimble.source.positions import offset_at, position_at
 
 if TYPE_CHECKING:
-    from fimble.features.complete import Memory
+    from fimble.features.memory import Memory
     from fimble.protocol.server import FimbleServer
     from fimble.session import Document
     from fimble.source.text import Snapshot

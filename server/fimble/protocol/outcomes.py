@@ -16,7 +16,7 @@ from fimble.protocol.logs import logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fimble.features.complete import Shown
+    from fimble.features.memory import Shown
     from fimble.protocol.server import FimbleServer
     from fimble.source.text import Snapshot
 

@@ -11,8 +11,8 @@ from pygls.lsp.server import LanguageServer
 
 from fimble import __version__
 from fimble.engine.messages import State
-from fimble.features.complete import Memory
 from fimble.features.items import Survey
+from fimble.features.memory import Memory
 from fimble.history import FILE_NAME, History
 from fimble.protocol import (
     actions,

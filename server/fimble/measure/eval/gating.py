@@ -24,8 +24,9 @@ from rich.table import Table
 
 from fimble.engine.base import Engine
 from fimble.errors import FimbleError
-from fimble.features.complete import Completion, Memory, complete
+from fimble.features.complete import Completion, complete
 from fimble.features.gate import OPEN, THRESHOLDS, Doubt
+from fimble.features.memory import Memory
 from fimble.measure.eval.execute import Runner
 from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
 from fimble.measure.eval.score import Edit, score
