@@ -33,13 +33,14 @@ class Growth:
         self._offset = offset
         self._place = place
         self._mode = mode
-        self._fragment = fragment_around(snapshot, offset, offset)
-        self._errors = self._fragment.errors("") if self._fragment and mode is not Mode.LINE else 0
+        in_line = mode in {Mode.LINE, Mode.GAP}
+        self._fragment = None if in_line else fragment_around(snapshot, offset, offset)
+        self._errors = self._fragment.errors("") if self._fragment else 0
         self._broken = 0
 
     def __call__(self, text: str) -> str:
         """Judge the text up to the end of its last whole line."""
-        if self._fragment is None or self._mode is Mode.LINE:
+        if self._fragment is None:
             return ""
         fitting = trim(text, self._place, self._mode)
         if not fitting.text or fitting.replaced:

@@ -37,7 +37,7 @@ class Place:
     ``before`` and ``after`` are the two halves of its line; ``above`` is the nearest line above
     that is not blank and ``below`` the next few such lines. ``unit`` is one step of the file's
     indentation, ``style`` what holds a body together, and ``fenced`` says that the file has
-    Markdown fences of its own.
+    Markdown fences of its own. ``noted`` says that the rest of the line is a comment.
     """
 
     before: str
@@ -48,6 +48,7 @@ class Place:
     style: BlockStyle = BlockStyle.NONE
     newline: str = "\n"
     fenced: bool = False
+    noted: bool = False
 
     @property
     def blank(self) -> bool:
@@ -63,19 +64,21 @@ def look(snapshot: Snapshot, offset: int) -> Place:
     above = range(line - 1, max(line - _SEARCHED_LINES, 0) - 1, -1)
     below = range(line + 1, min(line + _SEARCHED_LINES, snapshot.line_count))
     nearby = range(max(line - _STUDIED_LINES, 0), min(line + _STUDIED_LINES, snapshot.line_count))
-    before = snapshot.text[start:offset]
+    before, after = snapshot.text[start:offset], snapshot.text[offset:end]
+    mark = snapshot.language.line_comment
     # Not of the cursor's line: it may be indented half as yet.
     others = (snapshot.line_text(one) for one in nearby if one != line)
     unit = indent_unit(others, snapshot.language.indent)
     return Place(
         before=before,
-        after=snapshot.text[offset:end],
+        after=after,
         above=next(_not_blank(snapshot, above), ""),
         below=tuple(islice(_not_blank(snapshot, below), LINES_BELOW)),
         unit="\t" if before.startswith("\t") else unit,
         style=snapshot.language.block_style,
         newline=snapshot.newline,
         fenced="```" in snapshot.text,
+        noted=mark is not None and after.lstrip().startswith(mark),
     )
 
 

@@ -24,6 +24,8 @@ class Mode(StrEnum):
 
     LINE = "line"
     """The rest of the cursor's line."""
+    GAP = "gap"
+    """What is missing before other text in the cursor's line; that may belong to a later line."""
     BLOCK = "block"
     """Statements as deep as the cursor's line."""
     BODY = "body"
@@ -43,6 +45,7 @@ class Limits:
 
 LIMITS: Final = {
     Mode.LINE: Limits(blanks=0, lines=1, tokens=64),
+    Mode.GAP: Limits(blanks=1, lines=8, tokens=96),
     Mode.BLOCK: Limits(blanks=0, lines=8, tokens=128),
     Mode.BODY: Limits(blanks=1, lines=16, tokens=192),
     Mode.FILL: Limits(blanks=1, lines=16, tokens=192),
@@ -112,11 +115,12 @@ class Stopper:
             return "long"
         if echoes(last):
             return "loop"
-        if len(lines) > 1 and last.strip() and not may_close(last):
+        block = len(lines) > 1 and self._mode is not Mode.GAP
+        if block and last.strip() and not may_close(last):
             return dedented(lines, len(lines) - 1, self._place, self._mode)
         rest = self._place.after.strip()
-        if len(lines) == 1 and len(rest) >= _WHOLE_REST_CHARS and not closes(rest):
-            return "suffix" if last.rstrip().endswith(rest) else ""
+        if len(rest) >= _WHOLE_REST_CHARS and not tears(last, rest) and meets(last, rest):
+            return "rest"
         return ""
 
 
@@ -144,20 +148,25 @@ def kept(lines: Sequence[str], place: Place, mode: Mode) -> list[str]:
         reason = end_at(lines, at, place, mode)
         if reason:
             dropped = 0 if reason in _INCLUSIVE else loops(lines, at) or 1
-            return list(lines[: at + 1 - dropped])
+            lines = lines[: at + 1 - dropped]
+            break
+    if mode is Mode.GAP and lines and not meets(lines[-1], place.after):
+        lines = lines[:1]
     return list(lines)
 
 
-_INCLUSIVE: Final = frozenset({"newline", "closed", "lines"})
+_INCLUSIVE: Final = frozenset({"newline", "rest", "closed", "lines"})
 
 
 def end_at(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
     """Say why the whole line ``at`` is the last one, or the first unwanted; empty to go on.
 
-    ``newline``, ``closed`` and ``lines`` keep the line, every other reason drops it.
+    ``newline``, ``rest``, ``closed`` and ``lines`` keep the line, every other reason drops it.
     """
     if mode is Mode.LINE:
         return "loop" if echoes(lines[at]) else "newline"
+    if mode is Mode.GAP and meets(lines[at], place.after):
+        return "rest"
     if not lines[at].strip():
         return _blank(lines, at, place, mode)
     return _unwanted(lines, at, place, mode) or _last(lines, at, place, mode)
@@ -171,7 +180,7 @@ def _unwanted(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
         return "suffix"
     if loops(lines, at):
         return "loop"
-    return dedented(lines, at, place, mode) if at else ""
+    return dedented(lines, at, place, mode) if at and mode is not Mode.GAP else ""
 
 
 def _last(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
@@ -188,6 +197,21 @@ def dedented(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
     if mode is Mode.BODY and not closing(line):
         floor += 1
     return "dedent" if width(line) < floor else ""
+
+
+def meets(line: str, rest: str) -> bool:
+    """Tell whether a line ends with the rest of the cursor's, other than closers.
+
+    White space does not count.
+    """
+    want = "".join(rest.split())
+    return not closes(rest) and "".join(line.split()).endswith(want)
+
+
+def tears(line: str, rest: str) -> bool:
+    """Tell whether ``rest`` begins inside a word of the line that it ends."""
+    start = len(line.rstrip()) - len(rest.strip())
+    return start > 0 and line[start - 1].isalnum() and line[start].isalnum()
 
 
 def repeats_below(line: str, place: Place, *, exact: bool = True) -> bool:
@@ -260,7 +284,7 @@ def _blank(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
     """Judge a blank line: some may lead, a few may stand between."""
     if not any(line.strip() for line in lines[:at]):
         opened = place.before.strip() and opens(place.before, place.style)
-        allowed = MAX_LEADING_BLANKS if opened or place.blank else 0
+        allowed = MAX_LEADING_BLANKS if opened or place.blank or mode is Mode.GAP else 0
         return "" if at < allowed else "blank"
     run = 0
     while run <= at and not lines[at - run].strip():

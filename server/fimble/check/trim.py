@@ -13,6 +13,7 @@ from fimble.check.stop import (
     SENTINEL,
     Mode,
     kept,
+    meets,
     past_preamble,
     repeats_below,
 )
@@ -30,12 +31,15 @@ _OVERLAP_CHARS: Final = 200
 class Trimmed:
     """Text to insert, and how many characters right of the cursor it replaces.
 
-    ``reason`` says why the text is empty: ``empty`` or ``duplicate``.
+    ``meets_rest`` says that the model went on with all of the other text in the line, so that the
+    text fills just what was missing. ``reason`` says why the text is empty: ``empty`` or
+    ``duplicate``.
     """
 
     text: str
     replaced: int = 0
     reason: str = ""
+    meets_rest: bool = False
 
 
 def trim(raw: str, place: Place, mode: Mode, *, cut_short: bool = False) -> Trimmed:
@@ -53,13 +57,14 @@ def trim(raw: str, place: Place, mode: Mode, *, cut_short: bool = False) -> Trim
         return Trimmed("", reason="duplicate")
     if not text.strip():
         return Trimmed("", reason="empty")
-    text, replaced = meet_rest(drop_spare_closers(text, place), place.after)
+    fills = meets(text, place.after)
+    text, replaced = meet_rest(text if fills else drop_spare_closers(text, place), place.after)
     if not text.strip():
         return Trimmed("", reason="duplicate")
-    text = part_words(text, raw, place.after) if not replaced else text
+    text = text if replaced or fills else part_words(text, raw, place.after)
     if not text:
         return Trimmed("", reason="empty")
-    return Trimmed(text.replace("\n", place.newline), replaced)
+    return Trimmed(text.replace("\n", place.newline), replaced, meets_rest=fills)
 
 
 def cut_sentinels(text: str) -> str:
@@ -141,14 +146,25 @@ def meet_rest(text: str, rest: str) -> tuple[str, int]:
     """Let the end of the text meet the rest of the line: nothing may stand there twice.
 
     Closers that the text brings itself are replaced, so that accepting it leaves the cursor
-    behind them; other text that it repeats is cut from its end.
+    behind them; other text that it repeats is cut from its end. If that is all of the rest, the
+    line becomes just what the model wrote.
     """
     if not rest.strip():
         return text, 0
     if closes(rest):
         return text, contained(text, rest)
+    if meets(text, rest):
+        space = rest[: len(rest) - len(rest.lstrip())]
+        head = before_rest(text, rest)
+        return head.removesuffix(space) if head.endswith(space) else head.rstrip(" \t"), 0
     overlap = _overlap(text, rest)
     return text[: len(text) - overlap].rstrip(), 0
+
+
+def before_rest(text: str, rest: str) -> str:
+    """Return what stands before the rest of the line in a text that ends with it."""
+    visible = [at for at, char in enumerate(text) if not char.isspace()]
+    return text[: visible[-len("".join(rest.split()))]]
 
 
 def part_words(text: str, raw: str, rest: str) -> str:
@@ -231,7 +247,7 @@ def _overlap(text: str, rest: str) -> int:
     for size in range(len(have), 0, -1):
         start = bare[-size]
         torn = start and text[start].isalnum() and text[start - 1].isalnum()
-        if have[-size:] == want[:size] and not torn and (size > 1 or size == len(want)):
+        if have[-size:] == want[:size] and not torn and size > 1:
             return len(text) - start
     return 0
 

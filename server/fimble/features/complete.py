@@ -107,7 +107,7 @@ async def complete(
     if manual and not branch:  # who asks by hand wants to see something
         stricter = OPEN
     evidence = Evidence(
-        mid_line=not closes(place.after),
+        mid_line=not (closes(place.after) or place.noted),
         at_end=not place.below,
         trust=trust_in(engine.status.info),
     )
@@ -233,7 +233,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
-    meets = draft.stopped_by == "suffix" and not evidence.mid_line
+    meets = trimmed.meets_rest if evidence.mid_line else draft.stopped_by == "suffix"
     evidence = replace(evidence, meets=meets)
     sure, score = sure_part(
         trimmed.text, draft.pieces, settings.eagerness, evidence, stricter=stricter
@@ -242,7 +242,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
     end = offset + trimmed.replaced if sure == trimmed.text else _end(offset, place, sure)
     text = await clean_part(snapshot, offset, end, sure)
-    if not text:
+    if not text or (trimmed.meets_rest and text != sure):
         return _nothing(offset, Reason.PARSE, draft.trace)
     end = end if text == sure else _end(offset, place, text)
     evidence = replace(evidence, meets=meets and sure == trimmed.text)

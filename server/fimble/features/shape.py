@@ -1,4 +1,4 @@
-"""The shape of a suggestion: nothing, the rest of the line, or a block, by file and cursor."""
+"""The shape of a suggestion: nothing, a line or what is missing in it, a block; by the cursor."""
 
 from __future__ import annotations
 
@@ -52,11 +52,14 @@ def choose_mode(
 ) -> Mode:
     """Decide how much is wanted: more than a line only where a body or a statement begins.
 
+    Before other text in the line it is what leads there.
     Asked for by hand (``manual``), a body also follows a finished comment, and blocks may be long.
     """
     one_line_here = where is Inside.STRING or (where is Inside.COMMENT and not manual)
-    if settings.multiline == "never" or not closes(place.after) or one_line_here:
+    if settings.multiline == "never" or place.noted or one_line_here:
         return Mode.LINE
+    if not closes(place.after):
+        return Mode.GAP
     has_body = bool(place.below) and width(place.below[0]) > width(place.before)
     if place.blank and has_body and place.before:
         return Mode.LINE
