@@ -16,6 +16,21 @@ async def test_ghost_text_appears_and_is_accepted(start, screenshot):
         assert (await editor.hears("FimbleAccepted"))["kind"] == "all"
 
 
+async def test_a_block_is_there_with_its_first_lines_and_grows(start, screenshot):
+    lines = [f"    s{at} = v[{at}] + w" for at in range(10)]
+    first, whole = "\n".join(lines[:9]), "\n".join(lines)
+    async with start(delay_ms=10, answers={"def total_of(v):": f"\n{whole}"}) as editor:
+        await editor.press("def total_of(v):")
+        await editor.shows(first)
+        editor.frame.save(screenshot.with_stem("first-lines"))
+        await editor.shows(whole)
+        ghosts = list(dict.fromkeys(frame.ghost for frame in editor.grid.frames if frame.ghost))
+        assert ghosts == [first, whole]
+        await editor.press("<Tab>")
+        await editor.shows("")
+        assert await editor.text() == f"def total_of(v):\n{whole}"
+
+
 async def test_typing_along_never_flickers(start):
     async with start(delay_ms=5) as editor:
         await editor.press("total = ")

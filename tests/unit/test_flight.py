@@ -89,7 +89,8 @@ async def test_who_typed_something_else_waits_no_longer_than_that_takes_to_show(
     monkeypatch.setattr(flights, "complete", complete)
     ls = SimpleNamespace(
         engine=None,
-        session=SimpleNamespace(settings=None),
+        client_capabilities=SimpleNamespace(experimental=None),
+        session=SimpleNamespace(settings=None, document=lambda _uri: None),
         outcomes=SimpleNamespace(stricter=lambda *_: 0.0),
         work=SimpleNamespace(start=lambda _name, work: asyncio.create_task(work)),
     )

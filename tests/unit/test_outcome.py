@@ -1,13 +1,14 @@
 """What becomes of suggestions: read off the text, kept as figures, turned into a threshold."""
 
 import stat
+from dataclasses import replace
 
 import pytest
 
 from fimble.errors import HistoryError
 from fimble.features.adapt import BOUND, adjustment
 from fimble.features.memory import Shown
-from fimble.features.outcome import Outcome, abandoned, follow, offered, surviving
+from fimble.features.outcome import Outcome, abandoned, follow, longer, offered, surviving
 from fimble.history import History, Row, Tally
 from fimble.measure.stats import stats
 
@@ -55,6 +56,16 @@ def test_a_change_elsewhere_ends_it_and_leaving_counts_as_no():
     offer = offered(shown(), BEFORE + AFTER)
     assert follow(offer, "x" + BEFORE + AFTER)[1] is Outcome.REJECTED
     assert abandoned(offer) is Outcome.REJECTED
+
+
+def test_a_suggestion_that_grows_stays_the_same_offer():
+    offer, _ = follow(offered(shown(), BEFORE + AFTER), f"{BEFORE}a +{AFTER}")
+    grown = longer(offer, replace(shown(), text=TEXT + " + 2"))
+    assert (grown.stands, grown.pasted) == (3, 3)
+    assert follow(grown, f"{BEFORE}{TEXT}{AFTER}")[1] is None
+    assert follow(grown, f"{BEFORE}{TEXT} + 2{AFTER}")[1] is Outcome.ACCEPTED
+    assert longer(offer, replace(shown(), text="b + 1")) is None
+    assert longer(offer, replace(shown(), start=3)) is None
 
 
 def test_survival_is_counted_in_lines():

@@ -15,6 +15,7 @@ from fimble.check.trim import contained, trim
 from fimble.engine.base import Engine, EngineStatus, Generation, Trace
 from fimble.engine.messages import Piece, Priority, Sampling, State
 from fimble.errors import EngineDown, EngineLoading, FimbleError
+from fimble.features.early import Early
 from fimble.features.gate import OPEN, Doubt, Evidence, doubt, sure_part, trust_in
 from fimble.features.gate import written as pieces_of
 from fimble.features.memory import Memory, Shown
@@ -69,6 +70,7 @@ class Completion:
 
     ``text`` is empty unless the reason is SHOWN; ``detail`` is a sentence or a rule's name and
     never holds the user's text. ``doubt`` is what the gate judged a text by that the model wrote.
+    ``goes_on`` says that the model is writing more lines of it.
     """
 
     text: str
@@ -78,6 +80,7 @@ class Completion:
     trace: Trace = field(default_factory=Trace)
     detail: str = ""
     doubt: Doubt | None = None
+    goes_on: bool = False
 
 
 async def complete(
@@ -92,13 +95,14 @@ async def complete(
     branch: int = 0,
     stricter: float = 0.0,
     on_text: Callable[[str], None] = lambda _text: None,
+    on_part: Callable[[Completion, Memory], None] | None = None,
 ) -> tuple[Completion, Memory]:
     """Answer one request; engine trouble is a reason and never an exception.
 
     Asked for by hand (``manual``) it may stand inside a word, be longer and unsure, and is made
     anew; ``branch`` is then the number of another candidate, less likely from 1 on. ``stricter``
     is what the user's habits add to the gate's threshold. ``on_text`` is told what the model has
-    written so far.
+    written so far, ``on_part`` the first lines of a block that takes long, once.
     """
     memory = memory or Memory()
     place, where = look(snapshot, offset), inside(snapshot, offset)
@@ -129,14 +133,16 @@ async def complete(
             guess=expected(snapshot, offset, memory.written),
         )
         stopper = Stopper(place, mode, Growth(snapshot, offset, place, mode))
-        draft = await _draft(generation, stopper, on_text)
+        part = on_part if mode is not Mode.GAP else None  # its first line alone would not fit
+        early = _early(snapshot, memory, engine, partial(judge, mode), part)
+        draft = await _draft(generation, stopper, on_text, early)
     except FimbleError as error:
         layout = halved(snapshot, offset, memory.layout, error)
         if layout is None:
             return _failed(offset, error), memory
         again = partial(complete, priority=priority, manual=manual, branch=branch, on_text=on_text)
-        less = replace(memory, layout=layout)
-        return await again(snapshot, offset, less, engine, settings, stricter=stricter)
+        again = partial(again, stricter=stricter, on_part=on_part)
+        return await again(snapshot, offset, replace(memory, layout=layout), engine, settings)
     completion = await judge(mode, draft)
     written = note(snapshot, offset, mode, draft)
     return completion, _with(memory, snapshot, completion, written)
@@ -201,7 +207,29 @@ def type_along(snapshot: Snapshot, offset: int, place: Place, shown: Shown) -> C
     return Completion(rest, offset, end, Reason.SHOWN, detail=TYPED_ALONG)
 
 
-async def _draft(generation: Generation, stopper: Stopper, on_text: Callable[[str], None]) -> Draft:
+def _early(
+    snapshot: Snapshot,
+    memory: Memory,
+    engine: Engine,
+    judge: Callable[[Draft], Awaitable[Completion]],
+    on_part: Callable[[Completion, Memory], None] | None,
+) -> Early | None:
+    """Return who shows a block's first lines, if anybody wants to have them."""
+    if on_part is None:
+        return None
+
+    def show(part: Completion) -> None:
+        on_part(part, replace(memory, shown=remember(snapshot, part)))
+
+    return Early(engine.status.profile, judge, show)
+
+
+async def _draft(
+    generation: Generation,
+    stopper: Stopper,
+    on_text: Callable[[str], None],
+    early: Early | None,
+) -> Draft:
     """Let the model write until a stop rule fires; leaving the block stops it in the worker."""
     pieces: list[Piece] = []
     async with generation:
@@ -211,6 +239,8 @@ async def _draft(generation: Generation, stopper: Stopper, on_text: Callable[[st
             on_text(stopper.text)
             if enough:
                 break
+            if early is not None:
+                await early.look(pieces, generation.trace)
     return Draft(
         pieces=tuple(pieces),
         cut_short=generation.reason == "length" and not stopper.reason,

@@ -60,6 +60,13 @@ def follow(offer: Offer, text: str) -> tuple[Offer, Outcome | None]:
     return offer, Outcome.ACCEPTED if offer.pasted else Outcome.TYPED
 
 
+def longer(offer: Offer, shown: Shown) -> Offer | None:
+    """Return the offer with a suggestion that only adds to the one on screen; None for others."""
+    before = offer.shown
+    is_same = (shown.uri, shown.start, shown.left) == (before.uri, before.start, before.left)
+    return replace(offer, shown=shown) if is_same and shown.text.startswith(before.text) else None
+
+
 def abandoned(offer: Offer) -> Outcome:
     """Return how an offer ended that nobody looks at any more."""
     return Outcome.PARTIAL if offer.pasted else Outcome.REJECTED

@@ -52,6 +52,13 @@ CAPABILITIES: Final[Mapping[str, Any]] = {
 }
 
 
+ASKS_AGAIN: Final[Mapping[str, Any]] = {
+    **CAPABILITIES,
+    "experimental": {"fimble": {"grow": True}},
+}
+"""Of an editor that takes the first lines of a block first, as ours do."""
+
+
 class ServerFailure(Exception):
     """The server answered with an error; ``code`` is JSON-RPC's."""
 
@@ -78,8 +85,9 @@ class EditorClient:
     ``settings`` is what the server gets when it pulls the section ``fimble``. What the server
     sends by itself is collected: ``messages`` (window/showMessage), ``progress`` ($/progress
     values), ``shown`` (window/showDocument), ``diagnostics`` (the last of each document),
-    ``asked`` (the methods of its requests) and ``log`` (lines of standard error). ``answers`` are
-    what its requests get instead of the sensible answer, by method.
+    ``asked`` (the methods of its requests), ``grown`` (documents whose suggestion became longer)
+    and ``log`` (lines of standard error). ``answers`` are what its requests get instead of the
+    sensible answer, by method.
     """
 
     command: Sequence[str]
@@ -93,6 +101,7 @@ class EditorClient:
     diagnostics: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     registrations: list[str] = field(default_factory=list)
+    grown: list[str] = field(default_factory=list)
     server_capabilities: dict[str, Any] = field(default_factory=dict)
     encoding: Encoding = Encoding.UTF16
     unexpected: list[dict[str, Any]] = field(default_factory=list)
@@ -433,6 +442,8 @@ class EditorClient:
                 self.progress.append({"token": params["token"], **params["value"]})
             case "textDocument/publishDiagnostics":
                 self.diagnostics[params["uri"]] = params["diagnostics"]
+            case "fimble/didGrow":
+                self.grown.append(params["uri"])
             case _:
                 self.unexpected.append(message)
 

@@ -1,6 +1,8 @@
-"""Fimble's own requests, such as fimble/status and fimble/explainLast; and a notification.
+"""Fimble's own requests, such as fimble/status and fimble/explainLast; and two notifications.
 
-fimble/didChangeStatus goes to clients that announce the experimental capability ``fimble.status``.
+fimble/didChangeStatus goes to clients that announce the experimental capability ``fimble.status``,
+fimble/didGrow to those that announce ``fimble.grow``: the suggestion that they were given in a
+document has more lines by now, and is there for who asks again.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ EXPLAIN_LAST: Final = "fimble/explainLast"
 LANGUAGES: Final = "fimble/languages"
 FLUSH: Final = "fimble/flush"
 DID_CHANGE_STATUS: Final = "fimble/didChangeStatus"
+DID_GROW: Final = "fimble/didGrow"
 
 
 def register(server: FimbleServer) -> None:
@@ -80,7 +83,7 @@ async def flush(ls: FimbleServer, _params: object) -> None:
 
 
 def announces(ls: FimbleServer, ability: str) -> bool:
-    """Tell whether the client has an experimental capability of ours: `status`, `ask`."""
+    """Tell whether the client has an experimental capability of ours: `status`, `ask`, `grow`."""
     experimental = ls.client_capabilities.experimental
     fimble = experimental.get("fimble") if isinstance(experimental, Mapping) else None
     return isinstance(fimble, Mapping) and fimble.get(ability) is True
@@ -94,6 +97,11 @@ def tell_status(ls: FimbleServer, now: EngineStatus) -> None:
     if params != ls.told_status:
         ls.told_status = params
         ls.protocol.notify(DID_CHANGE_STATUS, params)
+
+
+def tell_growth(ls: FimbleServer, uri: str) -> None:
+    """Tell the client that the suggestion in a document is longer than what it was given."""
+    ls.protocol.notify(DID_GROW, {"uri": uri})
 
 
 def _short_status(ls: FimbleServer, now: EngineStatus) -> dict[str, Any]:

@@ -50,7 +50,7 @@ async def inline_completion(
         raise
     _explain(ls, params, completions[0], started)
     _watch(ls, snapshot, completions[0], started)
-    if completions[0].reason is not Reason.STALE:
+    if completions[0].reason is not Reason.STALE and not completions[0].goes_on:
         ls.ahead.follow(ls, snapshot, completions[0])
     return _answer(ls, snapshot, completions)
 

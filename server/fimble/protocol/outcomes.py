@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fimble.errors import HistoryError
 from fimble.features.adapt import adjustments
-from fimble.features.outcome import Offer, Outcome, abandoned, follow, offered, surviving
+from fimble.features.outcome import Offer, Outcome, abandoned, follow, longer, offered, surviving
 from fimble.history import History, Row
 from fimble.protocol.logs import logger
 
@@ -76,12 +76,15 @@ class Outcomes:
         return self._adjustments.get(snapshot.language.id, 0.0)
 
     def show(self, ls: FimbleServer, snapshot: Snapshot, shown: Shown, total_ms: float) -> None:
-        """Begin to watch a suggestion; one that is typed along is watched already."""
+        """Begin to watch a suggestion; one that is typed along or grows is watched already."""
         if self._history is None or not ls.session.settings.history:
             return
         before = self._open.get(snapshot.uri)
         if before is not None:
             if before.offer.shown == shown:
+                return
+            if grown := longer(before.offer, shown):
+                self._open[snapshot.uri] = replace(before, offer=grown)
                 return
             self._end(ls, snapshot.uri, abandoned(before.offer))
         offer = offered(shown, snapshot.text)

@@ -11,12 +11,13 @@ local IS_0_11 = vim.fn.has('nvim-0.11') == 1
 local server
 
 --- What Neovim can do, and inline completion, which it announces itself from 0.12 on; and that
---- we want to hear of each change of the server's status and can ask for what actions need to know.
+--- we want to hear of each change of the server's status, can ask for what actions need to know,
+--- and ask again when a suggestion that the server has given in part is whole.
 ---@return table
 function M.capabilities()
   local capabilities = vim.lsp.protocol.make_client_capabilities()
   capabilities.textDocument.inlineCompletion = { dynamicRegistration = false }
-  capabilities.experimental = { fimble = { status = true, ask = true } }
+  capabilities.experimental = { fimble = { status = true, ask = true, grow = true } }
   return capabilities
 end
 

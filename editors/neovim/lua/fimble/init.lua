@@ -10,6 +10,8 @@ local native = require('fimble.native')
 local own = require('fimble.own')
 local status = require('fimble.status')
 
+local DID_GROW = 'fimble/didGrow'
+
 local backend = own
 local is_enabled = true
 
@@ -23,6 +25,15 @@ local function say_later(problem)
     say()
   else
     vim.api.nvim_create_autocmd('VimEnter', { once = true, callback = say })
+  end
+end
+
+--- Handle the server's notification that it knows more lines of the suggestion by now.
+---@param _ any
+---@param params { uri: string }
+local function grown(_, params)
+  if vim.uri_to_bufnr(params.uri) == vim.api.nvim_get_current_buf() then
+    backend.grow()
   end
 end
 
@@ -42,6 +53,7 @@ function M.setup(options)
     end,
   })
   backend.start(group)
+  vim.lsp.handlers[DID_GROW] = grown
   status.start(group)
   keys.map(settings.keys)
   if type(settings.cmd) == 'table' and vim.fn.executable(settings.cmd[1]) == 0 then

@@ -39,6 +39,19 @@ function M.is_visible()
   return #vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { limit = 1 }) > 0
 end
 
+--- Have Neovim ask anew, as if the cursor had moved.
+function M.grow()
+  if not M.is_visible() then
+    return
+  end
+  local moved = vim.api.nvim_get_autocmds({ event = 'CursorMovedI', buffer = 0 })
+  for _, one in ipairs(moved) do
+    if vim.startswith(one.group_name or '', NAMESPACE) then
+      vim.api.nvim_exec_autocmds('CursorMovedI', { group = one.group, buffer = 0 })
+    end
+  end
+end
+
 --- What of an item's text is still to come at a place, and how many bytes right of the place it
 --- replaces. The fields of `vim.Range` have moved once.
 ---@param item table

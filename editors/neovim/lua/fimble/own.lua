@@ -164,6 +164,13 @@ function M.update()
   ask(place, TRIGGER.automatic)
 end
 
+--- Ask for the rest of a suggestion that is shown in part.
+function M.grow()
+  if M.is_visible() and not asked then
+    ask(here(), TRIGGER.automatic)
+  end
+end
+
 --- Hide the suggestion and forget what was asked for.
 function M.clear()
   handled = nil

@@ -11,13 +11,15 @@ from time import perf_counter
 from typing import Any, Final
 
 from fimble.errors import FimbleError
+from fimble.features.early import GOES_ON
 from fimble.measure.driver import SERVE, until_ready
 from fimble.measure.eval.rows import Judge, Row
 from fimble.measure.eval.score import Edit
 from fimble.measure.typist import fresh_cache, open_document
-from fimble.protocol.client import EditorClient, ServerFailure
+from fimble.protocol.client import ASKS_AGAIN, EditorClient, ServerFailure
 from fimble.source.positions import offset_at
 
+INLINE_COMPLETION: Final = "textDocument/inlineCompletion"
 INVOKED: Final = 1
 AUTOMATIC: Final = 2
 """LSP's numbers for a key that asks for suggestions, and for mere typing."""
@@ -46,6 +48,7 @@ class Way:
 class Answer:
     """What came back: the first suggestion if any, and for a list of items the first few.
 
+    A block is judged whole; ``ms`` is the time until its first lines were there.
     ``reason`` and ``detail`` are those of ``fimble/explainLast``.
     """
 
@@ -101,7 +104,7 @@ async def running(
     Raises `FimbleError` if it cannot answer, and if it refuses the settings.
     """
     with fresh_cache() as environment:
-        async with EditorClient(SERVE, environment) as editor:
+        async with EditorClient(SERVE, environment, capabilities=ASKS_AGAIN) as editor:
             await editor.initialize(root, settings)
             status = await until_ready(editor, lambda _fraction, _stage: None)
             _complain(editor)
@@ -143,13 +146,14 @@ async def _answer(editor: EditorClient, row: Row, folder: Path, way: Way) -> Ans
 
 
 async def _ask_inline(editor: EditorClient, uri: str, at: int, way: Way) -> Answer:
-    kind = INVOKED if way.invoked else AUTOMATIC
-    result, ms = await _timed(
-        editor, "textDocument/inlineCompletion", uri, at, {"triggerKind": kind}
-    )
+    context = {"triggerKind": INVOKED if way.invoked else AUTOMATIC}
+    result, ms = await _timed(editor, INLINE_COMPLETION, uri, at, context)
+    explanation = (await editor.explain_last())[0]
+    if explanation["detail"] == GOES_ON:
+        await editor.flush()
+        result, _ = await _timed(editor, INLINE_COMPLETION, uri, at, context)
     items = result if isinstance(result, list) else (result or {}).get("items", [])
     edits = tuple(_edit(editor, uri, at, item["insertText"], item.get("range")) for item in items)
-    explanation = (await editor.explain_last())[0]
     return Answer(
         edits=edits[:1],
         ms=ms,
