@@ -1,5 +1,7 @@
 """What the pinned model suggests in real files, through the whole of `features.complete`."""
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import running_engine
@@ -96,6 +98,60 @@ async def test_the_first_key_in_a_file_read_in_advance_sees_all_above(engine):
     assert memory.layout.start == 0
     assert first.trace.reused > 200
     assert first.trace.evaluated <= quick_tokens(engine.status.profile)
+
+
+GAP = """\
+def all_prefixes(string):
+    result = []
+
+    for i in range(len(█sult
+"""
+
+
+async def test_what_is_missing_before_the_rest_of_a_line_may_be_lines(engine):
+    snapshot, offset = snapshot_of("prefixes.py", GAP)
+    eager, _ = read({"completion": {"eagerness": "eager"}})
+
+    filled, _ = await complete(snapshot, offset, None, engine, eager)
+
+    assert filled.reason is Reason.SHOWN, filled
+    assert "\n" in filled.text
+    assert filled.end == offset
+    assert error_count(snapshot.edit(offset, offset, filled.text, 2).tree) == 0
+
+
+class Calibrated:
+    """The engine, with what a slow machine's calibration would say of it."""
+
+    def __init__(self, engine):
+        self._engine = engine
+        profile = replace(engine.status.profile, decode_rate=20.0)
+        self.status = replace(engine.status, profile=profile)
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+
+async def test_a_block_that_takes_long_begins_early(engine):
+    marked = PYTHON.replace("    ret█\n", "    return a + b\n") + "\n\ndef median(numbers):█\n"
+    snapshot, offset = snapshot_of("numbers.py", marked)
+    eager, _ = read({"completion": {"eagerness": "eager"}})
+    parts = []
+
+    whole, _ = await complete(
+        snapshot,
+        offset,
+        None,
+        Calibrated(engine),
+        eager,
+        on_part=lambda part, _memory: parts.append(part),
+    )
+
+    assert whole.reason is Reason.SHOWN, whole
+    [part] = parts
+    assert part.goes_on
+    assert whole.text.startswith(part.text)
+    assert part.trace.generated < whole.trace.generated
 
 
 async def test_the_next_key_reads_almost_nothing(engine):

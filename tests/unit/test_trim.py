@@ -46,7 +46,7 @@ def test_whatever_the_model_says(source, cut, model, mode):
     assert closes(place.after[: trimmed.replaced])
     assert bool(trimmed.text.strip()) != bool(trimmed.reason)
     assert not SENTINEL.search(trimmed.text)
-    assert trimmed.text == trimmed.text.rstrip() or place.after[:1].strip()
+    assert trimmed.text == trimmed.text.rstrip() or place.after[:1].strip() or trimmed.fills
     assert mode is not Mode.LINE or "\n" not in trimmed.text
 
 
@@ -191,6 +191,24 @@ def test_indent_unit(lines, unit):
 def test_unfence(text, code):
     assert unfence(text, Place("", "")) == code
     assert unfence(text, Place("", "", fenced=True)) == text
+
+
+@pytest.mark.parametrize(
+    ("after", "model", "text"),
+    [
+        ("ange(3):", "):\n    for j in r", "):\n    for j in r"),
+        ("return x", "y = 1\n    ", "y = 1\n    "),
+        (" + b * c", "a + b", "a"),
+        (" + b", "a + b", "a"),
+        ("  # note", "a  ", "a"),
+        (")", "a ", "a"),
+        ("b", "", ""),
+    ],
+)
+def test_where_the_model_ended_by_itself_the_rest_follows(after, model, text):
+    place = Place("    x = f(", after, noted="#" in after)
+    mode = choose_mode(place, DEFAULTS.completion)
+    assert trim(model, place, mode, ended=True).text == text
 
 
 def test_half_a_line_is_dropped_when_others_stay():

@@ -31,19 +31,26 @@ _OVERLAP_CHARS: Final = 200
 class Trimmed:
     """Text to insert, and how many characters right of the cursor it replaces.
 
-    ``meets_rest`` says that the model went on with all of the other text in the line, so that the
-    text fills just what was missing. ``reason`` says why the text is empty: ``empty`` or
-    ``duplicate``.
+    ``fills`` says that the model went on with all of the other text in the line, or ended where
+    that begins: the text is just what was missing. ``reason`` says why the text is empty:
+    ``empty`` or ``duplicate``.
     """
 
     text: str
     replaced: int = 0
     reason: str = ""
-    meets_rest: bool = False
+    fills: bool = False
 
 
-def trim(raw: str, place: Place, mode: Mode, *, cut_short: bool = False) -> Trimmed:
-    """Apply every rule. ``cut_short`` says that the last line may be half a line."""
+def trim(
+    raw: str, place: Place, mode: Mode, *, cut_short: bool = False, ended: bool = False
+) -> Trimmed:
+    """Apply every rule.
+
+    ``cut_short`` says that the last line may be half a line, ``ended`` that the model came to an
+    end by itself.
+    """
+    raw = go_on(raw, place) if ended else raw
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
     text = unfence(past_preamble(cut_sentinels(text), place), place)
     lines = text.split("\n")
@@ -64,7 +71,13 @@ def trim(raw: str, place: Place, mode: Mode, *, cut_short: bool = False) -> Trim
     text = text if replaced or fills else part_words(text, raw, place.after)
     if not text:
         return Trimmed("", reason="empty")
-    return Trimmed(text.replace("\n", place.newline), replaced, meets_rest=fills)
+    return Trimmed(text.replace("\n", place.newline), replaced, fills=fills)
+
+
+def go_on(text: str, place: Place) -> str:
+    """Add the other text in the line to what ended where that begins, or nothing."""
+    goes_on = closes(place.after) or place.noted or _overlap(text, place.after)
+    return text if goes_on or meets(text, place.after) else text + place.after
 
 
 def cut_sentinels(text: str) -> str:

@@ -260,10 +260,11 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     draft: Draft,
 ) -> Completion:
     """Turn a draft into what may be shown, or into the reason why nothing is."""
-    trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short)
+    ended = draft.stopped_by == "stop"
+    trimmed = trim(draft.text, place, mode, cut_short=draft.cut_short, ended=ended)
     if not trimmed.text:
         return _nothing(offset, Reason(trimmed.reason), draft.trace, draft.stopped_by)
-    meets = trimmed.meets_rest if evidence.mid_line else draft.stopped_by == "suffix"
+    meets = trimmed.fills if evidence.mid_line else draft.stopped_by == "suffix"
     evidence = replace(evidence, meets=meets)
     sure, score = sure_part(
         trimmed.text, draft.pieces, settings.eagerness, evidence, stricter=stricter
@@ -272,7 +273,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
     end = offset + trimmed.replaced if sure == trimmed.text else _end(offset, place, sure)
     text = await clean_part(snapshot, offset, end, sure)
-    if not text or (trimmed.meets_rest and text != sure):
+    if not text or (trimmed.fills and text != sure):
         return _nothing(offset, Reason.PARSE, draft.trace)
     end = end if text == sure else _end(offset, place, text)
     evidence = replace(evidence, meets=meets and sure == trimmed.text)
