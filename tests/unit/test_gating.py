@@ -20,7 +20,8 @@ def samples(count=3000):
     for number in range(count):
         mid_line, meets, at_end = (chance.random() < 0.5 for _ in range(3))
         about = Doubt(-4 * chance.random(), 5 * chance.random(), Evidence(mid_line, meets, at_end))
-        logit = 0.5 + about.logprob + 0.4 * about.margin - 1.5 * mid_line + meets + 0.7 * at_end
+        misses = mid_line and not meets
+        logit = 0.5 + about.logprob + 0.4 * about.margin - 1.5 * misses + meets + 0.7 * at_end
         right = chance.random() < 1 / (1 + np.exp(-logit))
         shown = right if about.margin > 1 else None
         yield Sample(f"row/{number}", "group", "start", str(number), about, right, shown)

@@ -205,7 +205,8 @@ def fitted(samples: Sequence[Sample]) -> dict[str, Any]:
 
 def _features(about: Doubt) -> tuple[float, ...]:
     evidence = about.evidence
-    flags = evidence.mid_line, evidence.meets, evidence.at_end
+    misses = evidence.mid_line and not evidence.meets
+    flags = misses, evidence.meets, evidence.at_end
     return 1.0, about.logprob, about.margin, *map(float, flags)
 
 
