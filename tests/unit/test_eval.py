@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fimble.check.place import closes
 from fimble.errors import FimbleError
 from fimble.measure.chosen import laid_over, setting
 from fimble.measure.eval.ask import Answer
@@ -288,7 +289,9 @@ def test_the_cursor_moves_within_the_line(data, suite, cursor):
     for seed in range(20):
         for row in load(suite, data, cursor, seed):
             assert row.whole == whole[row.id].whole
-            if row.judge is not Judge.BLOCK and cursor is not Cursor.START:
+            if row.judge is not Judge.BLOCK and cursor is Cursor.GAP:
+                assert not closes(row.after.partition("\n")[0])
+            elif row.judge is not Judge.BLOCK and cursor is not Cursor.START:
                 assert row.before.rsplit("\n", 1)[-1].strip()
             if row.judge is not Judge.BLOCK and cursor is Cursor.WORD:
                 assert (row.before[-1] + row.missing[0]).isidentifier()

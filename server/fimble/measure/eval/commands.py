@@ -76,7 +76,9 @@ def _add_rows(suite: argparse.ArgumentParser, *, with_cursor: bool) -> None:
     )
     if with_cursor:
         suite.add_argument(
-            "--cursor", choices=_CURSORS, help="in a missing line: its start, a word, between words"
+            "--cursor",
+            choices=_CURSORS,
+            help="in a missing line: its start, a word, between words, a gap",
         )
 
 

@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import chain, zip_longest
+from itertools import chain, combinations, zip_longest
 from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Any, Final, Protocol, TypeVar
 
+from fimble.check.place import closes
 from fimble.errors import FimbleError
 
 EXTENSIONS: Final = {
@@ -31,7 +32,9 @@ HOLES: Final = {
 }
 NAME: Final = re.compile(r"[^\W\d]\w{3,}")
 """Identifiers worth completing in a list."""
+GAP_CHARS: Final = 2
 _INSIDE: Final = re.compile(r"(?<=\w)(?=\w)")
+_EDGE: Final = re.compile(r"\b|(?<=[^\w\s])(?=[^\w\s])")
 _BETWEEN: Final = re.compile(r"(?<=\S)(?=\W)|(?<=\W)(?=\S)")
 
 
@@ -48,11 +51,15 @@ class Suite(StrEnum):
 
 
 class Cursor(StrEnum):
-    """Where in a missing line the cursor stands: at its start, inside a word, or between words."""
+    """Where in a missing line the cursor stands: at its start, inside a word, or between words.
+
+    At a gap only some words of the line are missing, and others follow.
+    """
 
     START = "start"
     WORD = "word"
     INLINE = "inline"
+    GAP = "gap"
 
 
 class Judge(StrEnum):
@@ -141,6 +148,8 @@ class _Cutter:
         """Move the cursor into ``row.missing``, one line; None if the line has no such place."""
         if self.cursor is Cursor.START:
             return row
+        if self.cursor is Cursor.GAP:
+            return self._gap(row)
         if self.cursor is Cursor.INLINE and between is not None:
             at = between
         else:
@@ -155,6 +164,23 @@ class _Cutter:
                 return None
             at = Random(f"{self.seed}:{row.id}").choice(places)  # noqa: S311  (no secret)
         return replace(row, before=row.before + row.missing[:at], missing=row.missing[at:])
+
+    def _gap(self, row: Row) -> Row | None:
+        """Leave only some words of the line out; None if there are no others behind any."""
+        line = row.missing
+        edges = [one.start() for one in _EDGE.finditer(line)]
+        gaps = [
+            (start, end)
+            for start, end in combinations(edges, 2)
+            if len(line[start:end].strip()) >= GAP_CHARS
+            and not closes(line[end:])
+            and not _INSIDE.search(line[start - 1 : start] + line[end])
+        ]
+        if not gaps:
+            return None
+        start, end = Random(f"{self.seed}:{row.id}").choice(gaps)  # noqa: S311  (no secret)
+        before, after = row.before + line[:start], line[end:] + row.after
+        return replace(row, before=before, missing=line[start:end], after=after)
 
 
 def _infilling(data: Path, cut: _Cutter) -> Iterator[Row]:
