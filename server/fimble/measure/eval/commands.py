@@ -22,7 +22,7 @@ _TASKS: Final = {
     "implement": "functions that a comment or a docstring describes; run against their tests",
     "fix": "functions whose test fails, and what a linter complains about",
 }
-_CURSORS: Final = ("start", "word", "inline")
+_CURSORS: Final = ("start", "word", "inline", "gap")
 
 
 def add_evals(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +78,7 @@ def _add_rows(suite: argparse.ArgumentParser, *, with_cursor: bool) -> None:
         suite.add_argument(
             "--cursor",
             choices=_CURSORS,
-            help="in a missing line: its start, a word, between words, a gap",
+            help="in a missing line: its start, a word, between words; or a gap in it",
         )
 
 
