@@ -74,7 +74,10 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     in_strings: Annotated[bool, Meta(description="Suggest inside strings.")] = True
     multiline: Annotated[
         Literal["auto", "always", "never"],
-        Meta(description="Suggest more than one line: where a block begins, always or never."),
+        Meta(
+            description="Suggest more than one line: where a block begins or other text follows,"
+            " always or never."
+        ),
     ] = "auto"
     disabled_languages: Annotated[
         tuple[str, ...], Meta(description="Languages (LSP identifiers) without suggestions.")

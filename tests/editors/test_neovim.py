@@ -16,6 +16,21 @@ async def test_ghost_text_appears_and_is_accepted(start, screenshot):
         assert (await editor.hears("FimbleAccepted"))["kind"] == "all"
 
 
+async def test_lines_before_the_rest_of_a_line_are_shown_where_they_will_stand(start, screenshot):
+    filled = "0;\nfor (const value of values) total +="
+    async with start("let total =  value;", name="sum.js", answers={"total = ": filled}) as editor:
+        await editor.press("<Esc>0fv<Left>i")
+        await editor.shows(filled)
+        editor.frame.save(screenshot)
+        assert editor.frame.lines[:2] == [
+            "let total = 0;",
+            "for (const value of values) total += value;",
+        ]
+        await editor.press("<Tab>")
+        await editor.shows("")
+        assert await editor.text() == f"let total = {filled} value;"
+
+
 async def test_a_block_is_there_with_its_first_lines_and_grows(start, screenshot):
     lines = [f"    s{at} = v[{at}] + w" for at in range(10)]
     first, whole = "\n".join(lines[:9]), "\n".join(lines)

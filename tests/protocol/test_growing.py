@@ -20,9 +20,9 @@ def growing(scripted):
     return make
 
 
-async def first_lines(editor):
+async def first_lines(editor, below=""):
     await editor.initialize()
-    editor.open(URI, HEAD)
+    editor.open(URI, HEAD + below)
     await editor.flush()
     [suggestion] = await editor.inline_completion(URI, len(HEAD))
     return suggestion
@@ -75,15 +75,29 @@ async def test_who_types_on_before_the_first_lines_are_there_gets_their_rest(gro
         assert editor.grown == [URI]
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_accepting_the_first_lines_leads_to_the_rest(growing, at_once):
+async def test_accepting_the_first_lines_leads_to_the_rest(growing, at_once, newline):
     async with growing() as editor:
-        end = editor.accept(await first_lines(editor))
+        below = f"{newline}{newline}x = 1{newline}"
+        end = editor.accept(await first_lines(editor, below))
         if not at_once:
             await editor.flush()
         [suggestion] = await editor.inline_completion(URI, end)
-        assert FIRST + suggestion.text == WHOLE
-        assert editor.text(URI) == HEAD + FIRST
+        assert FIRST + suggestion.text.replace("\r\n", "\n") == WHOLE
+        assert editor.text(URI) == HEAD + FIRST.replace("\n", newline) + below
+        rest = (await editor.explain_last())[0]
+        assert rest["detail"] in {"was on its way", "typed along"}
+
+
+async def test_another_document_does_not_end_it(growing):
+    async with growing() as editor:
+        await first_lines(editor)
+        editor.open("file:///b.py", "x = 1")
+        editor.type_text("file:///b.py", 5, "0")
+        editor.close_document("file:///b.py")
+        await editor.flush()
+        assert editor.grown == [URI]
 
 
 async def test_typing_something_else_ends_it(growing):

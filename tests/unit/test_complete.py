@@ -47,6 +47,15 @@ async def test_complete(case, update):
     assert (memory.shown is not None) == shown
 
 
+async def test_half_of_what_fills_a_gap_is_not_shown(monkeypatch):
+    gap = "let total = █ value;", "0;\nfor (const value of values) total += value;\n"
+    whole, _ = await ask(*gap, name="a.js")
+    assert whole.text == "0;\nfor (const value of values) total +="
+    monkeypatch.setattr("fimble.features.complete.sure_part", lambda *_, **__: ("0;", 0.7))
+    part, _ = await ask(*gap, name="a.js")
+    assert part.reason is Reason.LOW_CONFIDENCE
+
+
 @pytest.mark.parametrize(
     ("chosen", "reason"),
     [

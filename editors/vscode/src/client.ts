@@ -70,8 +70,9 @@ export class Client {
     this.inner.onNotification("fimble/didGrow", ({ uri }: { uri: string }) => {
       const document = vscode.window.activeTextEditor?.document;
       if (document !== undefined && this.inner.code2ProtocolConverter.asUri(document.uri) === uri) {
-        // Asked plainly, VS Code keeps what it shows in front of what is new. Where nothing is shown
-        // any more, because the user has dismissed it, this command does nothing.
+        // Asked plainly, VS Code keeps what it shows in front of what is new, which comes next
+        // unless another extension suggests something as well. Where nothing is shown any more,
+        // because the user has dismissed it, this command does nothing.
         void this.askAsIfTyped("editor.action.inlineSuggest.showNext");
       }
     });

@@ -91,6 +91,7 @@ export class Controller implements vscode.Disposable {
     if (this.server.kind !== "installing") {
       // Who wishes for what is there already wants it mended.
       const again = this.server.kind !== "missing";
+      this.client?.abandon();
       await this.inTurn(() => this.installNow(again));
     }
   }

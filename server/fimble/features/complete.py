@@ -106,6 +106,8 @@ async def complete(
     """
     memory = memory or Memory()
     place, where = look(snapshot, offset), inside(snapshot, offset)
+    if where is Inside.STRING:  # what looks like a comment there is more of the string
+        place = replace(place, noted=False)
     if refusal := refuse(snapshot, place, where, settings, manual=manual):
         return _nothing(offset, refusal), memory
     if manual and not branch:  # who asks by hand wants to see something
@@ -269,7 +271,7 @@ async def _judge(  # noqa: PLR0917  (all but the last two are bound once)
     sure, score = sure_part(
         trimmed.text, draft.pieces, settings.eagerness, evidence, stricter=stricter
     )
-    if not sure:
+    if not sure or (trimmed.fills and sure != trimmed.text):  # half of it fills nothing
         return _nothing(offset, Reason.LOW_CONFIDENCE, draft.trace, f"{score:.2f}")
     end = offset + trimmed.replaced if sure == trimmed.text else _end(offset, place, sure)
     text = await clean_part(snapshot, offset, end, sure)

@@ -63,4 +63,5 @@ class Flight:
         return along and replace(along, trace=completion.trace, detail="was on its way")
 
     def _agrees(self, typed: str) -> bool:
+        typed = typed.replace("\r\n", "\n")  # as the model writes it
         return typed.startswith(self.written) or self.written.startswith(typed)

@@ -82,7 +82,7 @@ def remaining(snapshot: Snapshot, offset: int, written: Written) -> Draft | None
     draft = written.draft
     if not follows(snapshot, offset, written):
         return None
-    typed = snapshot.text[written.start : offset]
+    typed = snapshot.text[written.start : offset].replace("\r\n", "\n")  # as the model writes it
     if draft.cut_short and CUT_SHARE * len(typed) > len(draft.text):
         return None
     if not draft.text.startswith(typed) or not draft.text[len(typed) :].strip():

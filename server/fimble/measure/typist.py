@@ -20,7 +20,7 @@ from fimble.measure.replay_figures import Key, key_of
 from fimble.measure.screen import Screen
 from fimble.measure.trace import Kind, Step
 from fimble.models.profile import cache_directory
-from fimble.protocol.client import ASKS_AGAIN, EditorClient, Suggestion
+from fimble.protocol.client import EditorClient, Suggestion
 from fimble.source.languages import Languages
 
 MEGABYTE: Final = 1_000_000
@@ -52,7 +52,7 @@ async def server(
     settings: Mapping[str, Any], environment: Mapping[str, str], root: Path | None = None
 ) -> AsyncIterator[tuple[EditorClient, dict[str, Any]]]:
     """Run a server until its model answers, and shut it down properly in the end."""
-    async with EditorClient(SERVE, environment, capabilities=ASKS_AGAIN) as editor:
+    async with EditorClient(SERVE, environment) as editor:
         await editor.initialize(root, settings)
         with Screen(Console(stderr=True)).progress() as show:
             status = await until_ready(editor, show)

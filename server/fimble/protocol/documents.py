@@ -51,7 +51,7 @@ def did_open(ls: FimbleServer, params: types.DidOpenTextDocumentParams) -> None:
     """Follow the document, parse it, and let the model read it."""
     item = params.text_document
     ls.work.supersede(item.uri)
-    ls.flights.stop()
+    ls.flights.stop(item.uri)
     snapshot = ls.session.open(item.uri, item.version, item.language_id, item.text)
     parse_later(ls, snapshot)
     ls.indexing.opened(snapshot)
@@ -89,7 +89,7 @@ def did_save(ls: FimbleServer, params: types.DidSaveTextDocumentParams) -> None:
 def did_close(ls: FimbleServer, params: types.DidCloseTextDocumentParams) -> None:
     """Forget the document, and do not go on to read it."""
     ls.work.forget(params.text_document.uri)
-    ls.flights.stop()
+    ls.flights.stop(params.text_document.uri)
     ls.survey.forget(params.text_document.uri)
     ls.hints.close(ls, params.text_document.uri)
     if document := ls.session.document(params.text_document.uri):

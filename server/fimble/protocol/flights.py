@@ -21,6 +21,9 @@ Answer = tuple[Completion, Memory]
 ALONE_S: Final = 0.1
 """How long one goes on that nobody waits for: the request that follows a key comes sooner."""
 
+ANSWERED_S: Final = 0.05
+"""Until the first lines have certainly left: a client that still waits for them wants no more."""
+
 
 @dataclass(slots=True)
 class Running:
@@ -67,15 +70,16 @@ class Flights:
         return landed
 
     def keep_if_led_to(self, snapshot: Snapshot) -> None:
-        """Stop what does not lead to this new text."""
+        """Stop what does not lead to this new text of its document."""
         running = self._running
         if running is not None and not running.flight.leads_to(snapshot):
-            self.stop()
+            self.stop(snapshot.uri)
 
-    def stop(self) -> None:
-        """Stop what is on its way."""
-        running, self._running = self._running, None
-        if running is not None:
+    def stop(self, uri: str | None = None) -> None:
+        """Stop what is on its way; if named, only in this document."""
+        running = self._running
+        if running is not None and uri in {None, running.flight.snapshot.uri}:
+            self._running = None
             running.task.cancel()
 
     def _start(
@@ -103,7 +107,7 @@ class Flights:
             on_part=show if announces(ls, "grow") else None,
         )
         running = self._running = Running(flight, ls.work.start("a suggestion", work), part)
-        running.task.add_done_callback(lambda _task: self._grow(ls, running))
+        running.task.add_done_callback(lambda _task: self._ended(ls, running))
         return running
 
     async def _landed(self, running: Running, *part: asyncio.Future[Answer]) -> Answer | None:
@@ -130,15 +134,22 @@ class Flights:
             running.task.cancel()
             self._forget(running)
 
-    def _grow(self, ls: FimbleServer, running: Running) -> None:
+    def _ended(self, ls: FimbleServer, running: Running) -> None:
+        if running.is_seen:
+            self._forget(running)
+            if not running.task.cancelled() and running.task.exception() is None:
+                growth = self._grow(ls, running, running.task.result())
+                ls.work.start("a longer suggestion", growth, while_open=running.flight.snapshot.uri)
+
+    async def _grow(self, ls: FimbleServer, running: Running, whole: Answer) -> None:
         """Remember all of a block that is seen in part, and tell the client if that is longer."""
-        snapshot, task = running.flight.snapshot, running.task
+        await asyncio.sleep(ANSWERED_S)
+        snapshot = running.flight.snapshot
         document = ls.session.document(snapshot.uri)
-        if not running.is_seen or task.cancelled() or task.exception() or document is None:
+        if document is None or not running.flight.leads_to(document.snapshot):
             return
-        self._forget(running)
         known = document.memory or Memory()
-        completion, memory = task.result()
+        completion, memory = whole
         seen, _ = running.part.result()
         grown = completion.text.startswith(seen.text) and completion.text != seen.text
         # What is on screen had better stay there.

@@ -12,7 +12,8 @@ local MARK = 1
 ---@field row integer
 ---@field col integer
 ---@field rest string
----@field replaced string what stands right of the cursor and will be replaced
+---@field right string what stands right of the cursor
+---@field replaced integer how many bytes of it will be replaced
 ---@field counter string
 
 ---@type fimble.Drawing?
@@ -37,10 +38,11 @@ function M.draw(drawing)
   if drawing.counter ~= '' then
     first[#first + 1] = { drawing.counter, 'FimbleCounter' }
   end
+  local is_cut = #lines > 0 and drawing.right ~= ''
   vim.api.nvim_buf_set_extmark(drawing.bufnr, M.namespace, drawing.row, drawing.col, {
     id = MARK,
     virt_text = first,
-    virt_text_pos = 'inline',
+    virt_text_pos = is_cut and 'overlay' or 'inline',
     virt_lines = lines,
     -- Not the colour of what stands there, say, of a matching bracket.
     hl_mode = 'replace',
@@ -50,13 +52,16 @@ function M.draw(drawing)
   drawn = drawing
 end
 
---- The virtual lines; what is to be replaced stays visible, so the ghost does not repeat it.
+--- The virtual lines. Of one line, what is to be replaced stays visible, so the ghost does not
+--- repeat it; several go between the halves of the line, so the right one is covered and repeated.
 ---@param drawing fimble.Drawing
 ---@return [string, string][][]
 function M.lines(drawing)
   local rest = drawing.rest
-  if drawing.replaced ~= '' and vim.endswith(rest, drawing.replaced) then
-    rest = rest:sub(1, -#drawing.replaced - 1)
+  local replaced = drawing.right:sub(1, drawing.replaced)
+  local is_cut = drawing.right ~= '' and rest:find('\n', 1, true) ~= nil
+  if replaced ~= '' and vim.endswith(rest, replaced) and not is_cut then
+    rest = rest:sub(1, -#replaced - 1)
   end
   local tabstop = vim.bo[drawing.bufnr].tabstop
   local column = vim.fn.virtcol('.') - 1
@@ -64,6 +69,12 @@ function M.lines(drawing)
   for line in vim.gsplit(rest, '\n', { plain = true }) do
     lines[#lines + 1] = { { text.expand(line, column, tabstop), 'FimbleSuggestion' } }
     column = 0
+  end
+  if is_cut then
+    local first, last = lines[1], lines[#lines]
+    local covered = vim.fn.strdisplaywidth(drawing.right) - vim.fn.strdisplaywidth(first[1][1])
+    first[#first + 1] = { (' '):rep(covered), 'Normal' }
+    last[#last + 1] = { drawing.right:sub(drawing.replaced + 1), 'Normal' }
   end
   return lines
 end

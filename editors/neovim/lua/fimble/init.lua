@@ -32,7 +32,7 @@ end
 ---@param _ any
 ---@param params { uri: string }
 local function grown(_, params)
-  if vim.uri_to_bufnr(params.uri) == vim.api.nvim_get_current_buf() then
+  if vim.uri_from_bufnr(0) == params.uri then
     backend.grow()
   end
 end

@@ -71,7 +71,8 @@ local function draw(place)
     row = place.row,
     col = place.col,
     rest = rest,
-    replaced = suggestion.right:sub(1, suggestion.replaced),
+    right = suggestion.right,
+    replaced = suggestion.replaced,
     counter = count > 1 and (' (%d/%d)'):format(suggestion.index, count) or '',
   })
   if not announced then
