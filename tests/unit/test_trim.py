@@ -196,7 +196,9 @@ def test_unfence(text, code):
 @pytest.mark.parametrize(
     ("after", "model", "text"),
     [
-        ("ange(3):", "):\n    for j in r", "):\n    for j in r"),
+        ("[i] + 1:", "):\n    if a", "):\n    if a"),
+        ("ange(3):", "):\n    for j in r", "):"),
+        ("token = 1", "area", ""),
         ("return x", "y = 1\n    ", "y = 1\n    "),
         (" + b * c", "a + b", "a"),
         (" + b", "a + b", "a"),

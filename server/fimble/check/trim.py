@@ -75,9 +75,12 @@ def trim(
 
 
 def go_on(text: str, place: Place) -> str:
-    """Add the other text in the line to what ended where that begins, or nothing."""
-    goes_on = closes(place.after) or place.noted or _overlap(text, place.after)
-    return text if goes_on or meets(text, place.after) else text + place.after
+    """Add the other text in the line to what ended before it, unless two words became one."""
+    rest = place.after
+    if closes(rest) or place.noted or meets(text, rest) or _overlap(text, rest):
+        return text
+    joins_words = _is_word(text[-1:]) and _is_word(rest[0])
+    return text if joins_words else text + rest
 
 
 def cut_sentinels(text: str) -> str:
