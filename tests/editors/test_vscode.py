@@ -74,39 +74,6 @@ def test_typing_along_never_flickers(window):
     assert all(ghost and text.endswith(ghost) for text, ghost in frames), frames
 
 
-def test_a_block_is_there_with_its_first_lines_and_grows(
-    window, server_program, script, tmp_path, screenshot
-):
-    slow = tmp_path / "slow.json"
-    lines = [f"\n    s{at} = v[{at}] + w" for at in range(10)]
-    slow.write_text(json.dumps({"answers": {"def f(v):": "".join(lines)}, "delay_ms": 20}))
-    server_program("-m", "fimble", then=("--scripted", str(slow)))
-    window.run("Fimble: Restart the Server")
-    window.wait_for_icon("sparkle")
-    window.open("grows.py")
-    with window.watched() as frames:
-        window.type("def f(v):")
-        window.until(lambda: "s8" in window.ghost(), window.ghost)
-        window.picture(screenshot.with_stem("first-lines"))
-        window.until(lambda: "s9" in window.ghost(), window.ghost)
-    ghosts = ["s9" in ghost for _, ghost in frames if ghost]
-    assert ghosts == sorted(ghosts), "it was longer before"
-    assert all("s8" in ghost for _, ghost in frames[[bool(g) for _, g in frames].index(True) :])
-    window.press("Tab")
-    assert window.saved() == "def f(v):" + "".join(lines)
-    window.open("dismissed.py")
-    window.type("def f(v):")
-    window.until(lambda: "s8" in window.ghost(), window.ghost)
-    window.press("Escape")
-    window.wait_for_ghost("")
-    with window.watched() as frames:
-        window.page.wait_for_timeout(1_500)  # longer than the last line takes
-    assert frames == [("def f(v):", "")]
-    server_program("-m", "fimble", then=script)
-    window.run("Fimble: Restart the Server")
-    window.wait_for_icon("sparkle")
-
-
 def test_another_way_hides_the_suggestion_at_once(window):
     window.open("hides.py")
     window.type("total = ")

@@ -67,15 +67,6 @@ export class Client {
         listener.onStatus(status);
       }
     });
-    this.inner.onNotification("fimble/didGrow", ({ uri }: { uri: string }) => {
-      const document = vscode.window.activeTextEditor?.document;
-      if (document !== undefined && this.inner.code2ProtocolConverter.asUri(document.uri) === uri) {
-        // Asked plainly, VS Code keeps what it shows in front of what is new, which comes next
-        // unless another extension suggests something as well. Where nothing is shown any more,
-        // because the user has dismissed it, this command does nothing.
-        void this.askAsIfTyped("editor.action.inlineSuggest.showNext");
-      }
-    });
     this.inner.onNotification("window/showMessage", (params: ShowMessageParams) => {
       void show(params.type, params.message, log);
     });
@@ -114,10 +105,10 @@ export class Client {
   }
 
   /** Have VS Code ask for a suggestion, which it does of itself only at the next key. */
-  async askAsIfTyped(command = "editor.action.inlineSuggest.trigger"): Promise<void> {
+  async askAsIfTyped(): Promise<void> {
     this.asksAsIfTyped = true;
     try {
-      await vscode.commands.executeCommand(command);
+      await vscode.commands.executeCommand("editor.action.inlineSuggest.trigger");
     } finally {
       this.asksAsIfTyped = false;
     }
@@ -245,15 +236,12 @@ class QuietClient extends LanguageClient {
   }
 }
 
-/**
- * Tells the server that we want to hear of each change of its status, that we can ask, and that
- * we ask again when a suggestion that it has given in part is whole.
- */
+/** Tells the server that we want to hear of each change of its status, and that we can ask. */
 class OwnCapabilities implements StaticFeature {
   fillClientCapabilities(capabilities: ClientCapabilities): void {
     capabilities.experimental = {
       ...(capabilities.experimental as object | undefined),
-      fimble: { status: true, ask: true, grow: true },
+      fimble: { status: true, ask: true },
     };
   }
 
