@@ -87,6 +87,16 @@ def closes(text: str) -> bool:
     return bool(_CLOSERS.fullmatch(text))
 
 
+def joins_words(left: str, right: str) -> bool:
+    """Tell whether the end of one text and the beginning of the next make one word."""
+    return _is_word(left[-1:]) and _is_word(right[:1])
+
+
+def unspaced(text: str) -> str:
+    """Return a text without its white space."""
+    return "".join(text.split())
+
+
 def opens(line: str, style: BlockStyle) -> bool:
     """Tell whether a body must follow this line."""
     return bool(_OPENERS[style].fullmatch(line.rstrip()))
@@ -122,6 +132,10 @@ def indent_unit(lines: Iterable[str], custom: str) -> str:
     if tabs > len(widths):
         return "\t"
     return " " * min(widths) if widths and min(widths) in {2, 3, 4, 8} else custom
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 def _not_blank(snapshot: Snapshot, numbers: range) -> Iterator[str]:

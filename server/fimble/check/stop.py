@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from fimble.check.place import Place, closes, closing, indent, may_close, opens, width
+from fimble.check.place import Place, closes, closing, indent, may_close, opens, unspaced, width
 from fimble.source.languages import BlockStyle
 
 if TYPE_CHECKING:
@@ -115,9 +115,10 @@ class Stopper:
             return "long"
         if echoes(last):
             return "loop"
-        block = len(lines) > 1 and self._mode is not Mode.GAP
-        if block and last.strip() and not may_close(last):
-            return dedented(lines, len(lines) - 1, self._place, self._mode)
+        at = len(lines) - 1
+        is_sure = at and last.strip() and not may_close(last)
+        if is_sure and (outside := dedented(lines, at, self._place, self._mode)):
+            return outside
         rest = self._place.after.strip()
         if len(rest) >= _WHOLE_REST_CHARS and not tears(last, rest) and meets(last, rest):
             return "rest"
@@ -180,7 +181,7 @@ def _unwanted(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
         return "suffix"
     if loops(lines, at):
         return "loop"
-    return dedented(lines, at, place, mode) if at and mode is not Mode.GAP else ""
+    return dedented(lines, at, place, mode) if at else ""
 
 
 def _last(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
@@ -191,7 +192,9 @@ def _last(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
 
 
 def dedented(lines: Sequence[str], at: int, place: Place, mode: Mode) -> str:
-    """Say ``dedent`` if line ``at`` lies outside the block that was begun."""
+    """Say ``dedent`` if line ``at`` lies outside the block that was begun; a gap may lead there."""
+    if mode is Mode.GAP:
+        return ""
     line = lines[at]
     floor = _floor(lines, place)
     if mode is Mode.BODY and not closing(line):
@@ -204,8 +207,7 @@ def meets(line: str, rest: str) -> bool:
 
     White space does not count.
     """
-    want = "".join(rest.split())
-    return not closes(rest) and "".join(line.split()).endswith(want)
+    return not closes(rest) and unspaced(line).endswith(unspaced(rest))
 
 
 def tears(line: str, rest: str) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from fimble.check.place import closes, indent, opens, width
+from fimble.check.place import closes, indent, joins_words, opens, unspaced, width
 from fimble.check.stop import (
     FENCE,
     LONG_LINE_CHARS,
@@ -79,8 +78,7 @@ def go_on(text: str, place: Place) -> str:
     rest = place.after
     if closes(rest) or place.noted or meets(text, rest) or _overlap(text, rest):
         return text
-    joins_words = _is_word(text[-1:]) and _is_word(rest[0])
-    return text if joins_words else text + rest
+    return text if joins_words(text, rest) else text + rest
 
 
 def cut_sentinels(text: str) -> str:
@@ -180,7 +178,7 @@ def meet_rest(text: str, rest: str) -> tuple[str, int]:
 def before_rest(text: str, rest: str) -> str:
     """Return what stands before the rest of the line in a text that ends with it."""
     visible = [at for at, char in enumerate(text) if not char.isspace()]
-    return text[: visible[-len("".join(rest.split()))]]
+    return text[: visible[-len(unspaced(rest))]]
 
 
 def part_words(text: str, raw: str, rest: str) -> str:
@@ -192,7 +190,7 @@ def part_words(text: str, raw: str, rest: str) -> str:
         return text
     if raw.find(f"{text} ") >= 0:
         return f"{text} "
-    return "" if _is_word(text[-1]) and _is_word(rest[0]) else text
+    return "" if joins_words(text, rest) else text
 
 
 def contained(text: str, closers: str) -> int:
@@ -257,19 +255,15 @@ def _overlap(text: str, rest: str) -> int:
 
     White space does not count, and words are not torn: ``fee`` does not meet ``ee + 1``.
     """
-    want = re.sub(r"\s+", "", rest)[:_OVERLAP_CHARS]
-    bare = [at for at, char in enumerate(text) if not char.isspace()][-len(want) :]
-    have = "".join(text[at] for at in bare)
+    want = unspaced(rest)[:_OVERLAP_CHARS]
+    visible = [at for at, char in enumerate(text) if not char.isspace()][-len(want) :]
+    have = "".join(text[at] for at in visible)
     for size in range(len(have), 0, -1):
-        start = bare[-size]
+        start = visible[-size]
         torn = start and text[start].isalnum() and text[start - 1].isalnum()
         if have[-size:] == want[:size] and not torn and size > 1:
             return len(text) - start
     return 0
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
 
 
 def _in_unit(line: str, unit: str) -> str:

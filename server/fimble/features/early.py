@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from fimble.check.place import unspaced
 from fimble.features.written import Draft
 
 if TYPE_CHECKING:
@@ -48,10 +49,6 @@ class Early:
         draft = Draft(tuple(pieces), cut_short=True, stopped_by="", trace=trace)
         part = await self._judge(draft)
         # What had to be closed to be shown would not become longer, but other.
-        if part.text and _bare(draft.text).startswith(_bare(part.text)):
+        if part.text and unspaced(draft.text).startswith(unspaced(part.text)):
             self._is_done = True
             self._show(replace(part, goes_on=True, detail=GOES_ON))
-
-
-def _bare(text: str) -> str:
-    return "".join(text.split())

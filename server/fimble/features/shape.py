@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from fimble.check.place import Place, closes, opens, width
+from fimble.check.place import Place, closes, joins_words, opens, width
 from fimble.check.stop import Mode
 from fimble.source.lexical import Inside
 
@@ -29,7 +29,7 @@ def excluded(snapshot: Snapshot, settings: CompletionSettings) -> bool:
 
 def splits_word(place: Place) -> bool:
     """Tell whether the cursor stands inside a word."""
-    return _is_word(place.before[-1:]) and _is_word(place.after[:1])
+    return joins_words(place.before, place.after)
 
 
 def allowed(where: Inside, settings: CompletionSettings) -> bool:
@@ -75,7 +75,3 @@ def _is_empty_body(place: Place) -> bool:
     depth = width(place.before)
     opened = opens(place.above, place.style) and width(place.above) < depth
     return opened and (not place.below or width(place.below[0]) < depth)
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"

@@ -56,7 +56,7 @@ ASKS_AGAIN: Final[Mapping[str, Any]] = {
     **CAPABILITIES,
     "experimental": {"fimble": {"grow": True}},
 }
-"""Of an editor that takes the first lines of a block first, as ours do."""
+"""Of an editor that takes the first lines of a block first, as our plugin for Neovim does."""
 
 
 class ServerFailure(Exception):

@@ -33,12 +33,11 @@ function M.draw(drawing)
   if drawn and drawn.bufnr ~= drawing.bufnr then
     M.clear()
   end
-  local lines = M.lines(drawing)
+  local lines, is_cut = M.lines(drawing)
   local first = table.remove(lines, 1)
   if drawing.counter ~= '' then
     first[#first + 1] = { drawing.counter, 'FimbleCounter' }
   end
-  local is_cut = #lines > 0 and drawing.right ~= ''
   vim.api.nvim_buf_set_extmark(drawing.bufnr, M.namespace, drawing.row, drawing.col, {
     id = MARK,
     virt_text = first,
@@ -55,7 +54,7 @@ end
 --- The virtual lines. Of one line, what is to be replaced stays visible, so the ghost does not
 --- repeat it; several go between the halves of the line, so the right one is covered and repeated.
 ---@param drawing fimble.Drawing
----@return [string, string][][]
+---@return [string, string][][], boolean is_cut whether several go between the halves of a line
 function M.lines(drawing)
   local rest = drawing.rest
   local replaced = drawing.right:sub(1, drawing.replaced)
@@ -76,7 +75,7 @@ function M.lines(drawing)
     first[#first + 1] = { (' '):rep(covered), 'Normal' }
     last[#last + 1] = { drawing.right:sub(drawing.replaced + 1), 'Normal' }
   end
-  return lines
+  return lines, is_cut
 end
 
 function M.clear()
