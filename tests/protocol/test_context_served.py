@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 
 import psutil
 import pytest
@@ -149,7 +150,7 @@ def indexer_of(editor):
 
 async def test_the_index_comes_back_when_its_process_is_killed(scenario, project):
     uri = (project / "main.py").as_uri()
-    async with scenario("telling") as editor:
+    async with scenario("telling", python=(sys.executable,)) as editor:
         await editor.initialize(project)
         await editor.flush()
         first = indexer_of(editor)

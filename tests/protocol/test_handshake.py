@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 
 import pytest
 
@@ -174,7 +175,7 @@ async def test_a_server_that_hangs_is_killed(scenario):
 
 async def test_nothing_heavy_is_imported_before_the_first_answer(scripted, environment):
     environment["PYTHONPROFILEIMPORTTIME"] = "1"
-    async with scripted() as editor:
+    async with scripted(python=(sys.executable,)) as editor:
         await editor.initialize()
         await editor.flush()
     imported = {line.rpartition("|")[2].strip() for line in editor.log if "import time:" in line}
