@@ -236,8 +236,17 @@ class Settings(msgspec.Struct, frozen=True, rename="camel"):
 
 DEFAULTS: Final = Settings()
 
-# What a workspace may not decide, because its files come from strangers.
-_TRUSTED_KEYS: Final = frozenset({"download.auto", "actions.checkers", "verify.execute"})
+# What a workspace may not decide, because its files come from strangers: what is fetched and run,
+# and the cache, which is the user's for all workspaces.
+_TRUSTED_KEYS: Final = frozenset(
+    {
+        "download.auto",
+        "actions.checkers",
+        "verify.execute",
+        "cache.ramMegabytes",
+        "cache.diskMegabytes",
+    }
+)
 _CATALOGUE_NAME: Final = re.compile(r"(?!.*\.gguf$)[a-z0-9][a-z0-9._-]*", re.IGNORECASE)
 
 

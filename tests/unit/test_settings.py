@@ -114,6 +114,13 @@ def test_a_workspace_may_not_allow_downloads():
     assert errors == ["`download.auto` cannot be set by a workspace. false is used."]
 
 
+def test_a_workspace_may_not_empty_the_users_cache():
+    cache = {"cache": {"ramMegabytes": 65536, "diskMegabytes": 0}}
+    result, errors = problems(cache, trusted=False)
+    assert result == DEFAULTS
+    assert len(errors) == 2
+
+
 def write(directory, text):
     directory.mkdir(exist_ok=True)
     (directory / settings.FILE_NAME).write_text(text, encoding="utf-8")
