@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from fimble.measure.eval.execute import PYTHON, Program, Runner
 from fimble.measure.eval.figures import FIMBLE, RAW, Judged, comparison, figures
 from fimble.measure.eval.raw import first_block, first_line
 from fimble.measure.eval.report import summed_up
-from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
+from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load, with_oracle
 from fimble.measure.eval.score import (
     Edit,
     Score,
@@ -307,6 +308,21 @@ def test_crossfile_rows_bring_their_files(data):
     (row,) = load(Suite.CROSSFILE, data, Cursor.START, 0)
     assert row.path == "app/main.py"
     assert row.files == (("app/util.py", "def one(): ...\n\n\ndef two(): ...\n\n"),)
+
+
+def test_an_oracle_shows_what_is_needed_and_nothing_else():
+    filler = "".join(f"line{n}\n" for n in range(9))
+    files = (("util.py", f"{filler}def shared(): ...\n{filler}"), ("other.py", filler))
+    row = Row("1", "g", "main.py", "known(", ")", "shared(known)", Judge.LINES, files=files)
+    helped = with_oracle(row)
+    assert helped is not None
+    [(path, text)] = helped.files
+    assert path == "util.py"
+    assert text.split() == [
+        *("line5", "line6", "line7", "line8", "def", "shared():", "..."),
+        *("line0", "line1", "line2", "line3"),
+    ]
+    assert with_oracle(replace(row, before="shared(known(")) is None
 
 
 def test_items_take_known_identifiers(data):

@@ -33,7 +33,12 @@ def add_evals(parser: argparse.ArgumentParser) -> None:
         _add_rows(suite, with_cursor=name in {"infilling", "postcutoff"})
         _add_sides(suite, with_peer=name != "items")
         _add_report(suite)
-        suite.set_defaults(run=_run, suite=name, cursor="start", peer=None)
+        suite.set_defaults(run=_run, suite=name, cursor="start", peer=None, oracle=False)
+    suites.choices["crossfile"].add_argument(
+        "--oracle",
+        action="store_true",
+        help="only rows that need a name of another file, and of that only the lines around it",
+    )
     _add_gate(suites.add_parser("gate", help="fit the confidence gate to suggestions"))
     for name, told in _TASKS.items():
         suite = suites.add_parser(name, help=told)
@@ -135,6 +140,7 @@ def _run(args: argparse.Namespace) -> int:
         # What other files say is read in the background, so at first there is nothing to compare.
         warm=suite is Suite.CROSSFILE if args.warm is None else args.warm,
         invoked=args.invoked,
+        oracle=args.oracle,
     )
     return evaluate(plan, show=args.show, json_file=args.json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain, combinations, zip_longest
@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from fimble.check.place import closes
 from fimble.errors import FimbleError
+from fimble.source.identifiers import identifiers
 
 EXTENSIONS: Final = {
     "python": "py",
@@ -33,6 +34,8 @@ HOLES: Final = {
 NAME: Final = re.compile(r"[^\W\d]\w{3,}")
 """Identifiers worth completing in a list."""
 GAP_CHARS: Final = 2
+ORACLE_LINES: Final = 4
+"""Lines on both sides of a needed name that an oracle shows."""
 _INSIDE: Final = re.compile(r"(?<=\w)(?=\w)")
 _EDGE: Final = re.compile(r"\b|(?<=[^\w\s])(?=[^\w\s])")
 _BETWEEN: Final = re.compile(r"(?<=\S)(?=\W)|(?<=\W)(?=\S)")
@@ -270,6 +273,28 @@ def _files(snippets: Sequence[Mapping[str, str]], own: str) -> tuple[tuple[str, 
             chunks.append(snippet["retrieved_chunk"])
     texts.pop(own, None)
     return tuple((_inside(path), "\n\n".join(chunks) + "\n") for path, chunks in texts.items())
+
+
+def with_oracle(row: Row) -> Row | None:
+    """Leave of the other files just the lines around what is needed of them.
+
+    Needed are names of the missing text that its own file lacks; None if no other file has one. So
+    what is right then is about what a context can win at all, however well it is chosen.
+    """
+    needed = set(identifiers(row.missing)) - set(identifiers(row.text))
+    excerpts = ((path, _around(text.splitlines(), needed)) for path, text in row.files)
+    files = tuple((path, excerpt) for path, excerpt in excerpts if excerpt)
+    return replace(row, files=files) if files else None
+
+
+def _around(lines: Sequence[str], names: Container[str]) -> str:
+    """Return the lines that hold one of the names, and some before and after each."""
+    hits = [at for at, line in enumerate(lines) if any(one in names for one in identifiers(line))]
+    return "".join(
+        f"{line}\n"
+        for at, line in enumerate(lines)
+        if any(abs(at - hit) <= ORACLE_LINES for hit in hits)
+    )
 
 
 def _inside(path: str) -> str:

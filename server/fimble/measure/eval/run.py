@@ -20,7 +20,7 @@ from fimble.measure.eval.figures import (
 )
 from fimble.measure.eval.raw import raw_rows
 from fimble.measure.eval.report import hand_out, of_groups, portion, summed_up
-from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load
+from fimble.measure.eval.rows import Cursor, Judge, Row, Suite, load, with_oracle
 from fimble.measure.eval.score import Score, score, score_items
 from fimble.measure.eval.sides import circumstances, new_progress, of_servers, ticking
 from fimble.measure.eval.table import eval_table, show_rows
@@ -32,7 +32,8 @@ class Plan:
     """What to measure. ``rows`` 0 means all; ``skip`` comes before them.
 
     ``against`` are settings that lay over ``settings`` for a second run of the same rows, ``peer``
-    is a llama-server binary for a third.
+    is a llama-server binary for a third. With ``oracle`` other files are excerpts that are known to
+    help: see `with_oracle`.
     """
 
     suite: Suite
@@ -48,6 +49,7 @@ class Plan:
     peer: Path | None = None
     warm: bool = False
     invoked: bool = False
+    oracle: bool = False
 
 
 def evaluate(plan: Plan, *, show: int, json_file: Path | None) -> int:
@@ -61,6 +63,8 @@ def evaluate(plan: Plan, *, show: int, json_file: Path | None) -> int:
 def chosen_rows(plan: Plan) -> list[Row]:
     """Return the rows of a plan."""
     rows = load(plan.suite, plan.data, plan.cursor, plan.seed)
+    if plan.oracle:
+        rows = [helped for row in rows if (helped := with_oracle(row))]
     return portion(of_groups(rows, plan.only), plan.skip, plan.rows)
 
 
@@ -82,6 +86,7 @@ async def measure(plan: Plan) -> dict[str, Any]:
         "cursor": plan.cursor,
         "warm": plan.warm,
         "invoked": plan.invoked,
+        "oracle": plan.oracle,
         **summed_up(sides, figures, comparison),
         "each": _each(rows, sides),
     }
