@@ -394,18 +394,20 @@ def test_keys_that_the_peers_client_knows_cost_nothing_or_are_left_out():
         Pair(2, key(answer=Answer.ALONG, total_ms=1.0), Theirs(900.0, 241, 5, is_cached=False)),
         Pair(3, key(answer=Answer.REFUSED, total_ms=1.0), Theirs(900.0, 241, 5, is_cached=False)),
         Pair(4, key(), None),
+        Pair(5, key(Kind.JUMP, Answer.ALONG), Theirs(900.0, 241, 5, is_cached=False)),
     ]
-    assert [both_answer(pair) for pair in pairs] == [True, True, True, False, False]
+    assert [both_answer(pair) for pair in pairs] == [True, True, True, False, False, True]
     found = comparisons(pairs)
     both = found["both ask the model"]
     assert (both["fimble_ms"]["p50"], both["peer_ms"]["p50"]) == (100.0, 1000.0)
     assert (both["ratio_p50"], both["peer_evaluated"]["mean"]) == (0.1, 244)
     cached = found["all, with its client cache"]
-    assert (cached["peer_ms"]["p50"], cached["peer_ms"]["count"]) == (900.0, 3)
+    assert (cached["peer_ms"]["p50"], cached["peer_ms"]["count"]) == (900.0, 4)
     assert (cached["peer_evaluated"]["median"], cached["peer_cached"]) == (241, 1)
-    assert cached["fimble_typed_along"] == 1
+    assert cached["fimble_typed_along"] == 2
     assert found["all, without that cache"]["peer_evaluated"]["median"] == 241
-    assert [flat(pair)["both"] for pair in pairs] == [True, False, False, False, False]
+    assert found["no jumps, without that cache"]["fimble_ms"]["count"] == 3
+    assert [flat(pair)["both"] for pair in pairs] == [True, False, False, False, False, False]
 
 
 # --- the command ------------------------------------------------------------------------------

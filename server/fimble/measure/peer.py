@@ -202,12 +202,18 @@ def both_answer(pair: Pair) -> bool:
     return pair.theirs is not None and pair.ours.answer is not Answer.REFUSED
 
 
+def both_go_on(pair: Pair) -> bool:
+    """Tell whether the cursor is where it was: after a jump both sides read much anew."""
+    return both_answer(pair) and pair.ours.kind is not Kind.JUMP
+
+
 def comparisons(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Compare three times: where both models work, with the peer's cache, and without it."""
+    """Compare where both models work, with the peer's cache, without it, and so without jumps."""
     return {
         "both ask the model": _comparison(pairs, both_ask, with_cache=True),
         "all, with its client cache": _comparison(pairs, both_answer, with_cache=True),
         "all, without that cache": _comparison(pairs, both_answer, with_cache=False),
+        "no jumps, without that cache": _comparison(pairs, both_go_on, with_cache=False),
     }
 
 
