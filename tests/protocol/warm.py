@@ -39,7 +39,7 @@ def start(address, arguments):
 
 
 def serve(address):
-    """Fork for each that connects; does not return."""
+    """Fork for each that connects; returns in what was forked, once that has ended."""
     for name in PRELOADED:
         __import__(name)
     gc.freeze()  # else the first collection of each copy touches, and so copies, it all
@@ -99,4 +99,5 @@ def _become(streams, arguments, environment, folder):
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve(sys.argv[2])
-    sys.exit(start(sys.argv[2], sys.argv[3:]))
+    else:
+        sys.exit(start(sys.argv[2], sys.argv[3:]))
