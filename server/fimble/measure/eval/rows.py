@@ -279,7 +279,7 @@ def with_oracle(row: Row) -> Row | None:
     """Leave of the other files just the lines around what is needed of them.
 
     Needed are names of the missing text that its own file lacks; None if no other file has one. So
-    what is right then is about what a context can win at all, however well it is chosen.
+    what is right then is about what a context can win in such rows, however well it is chosen.
     """
     needed = set(identifiers(row.missing)) - set(identifiers(row.text))
     excerpts = ((path, _around(text.splitlines(), needed)) for path, text in row.files)
